@@ -1,0 +1,206 @@
+import type { CategoryDocument } from '../engine/category.js';
+import type { Event } from '../engine/event.js';
+import type { SchemaDocument } from '../engine/schema.js';
+import type { Instant, Status, WorkItem } from '../engine/work-item.js';
+
+/**
+ * What actors need of the world. `stores/` implements these; each port has one conformance suite
+ * (`stores/conformance/`) that the real and the memory implementation both pass.
+ */
+
+/** Time, timers and randomness: the process's own in production, a simulator's in tests. Nothing else reads a clock. */
+export interface Runtime {
+  /** Wall clock, whole milliseconds since 1970. */
+  now(): Instant;
+  /** Milliseconds that only ever grow; for durations and time-outs. */
+  monotonic(): number;
+  /** Calls `fire` once after `ms`; the returned function cancels. Never keeps the process alive. */
+  timer(ms: number, fire: () => void): () => void;
+  /** Calls `fire` in a later turn of the loop, after I/O had its chance. */
+  soon(fire: () => void): void;
+  randomBytes(count: number): Uint8Array;
+}
+
+/** The right to change one tenant's state: whoever holds the newest epoch and its token. */
+export interface Lease {
+  epoch: number;
+  ownerToken: string;
+  /** Number of the last event in the journal; the next batch starts at lastSeq + 1. */
+  lastSeq: number;
+}
+
+/** What a contender sees of the lease; it may take it only by compare-and-set on (epoch, heartbeat). */
+export interface LeaseView {
+  epoch: number;
+  /** Changes with every commit and idle heartbeat; compared, never read as a time. */
+  heartbeat: number;
+  lastSeq: number;
+  released: boolean;
+  /** `host/pid` of the holder, so that a restart on the same machine need not wait for a dead process. */
+  ownerPod: string | null;
+}
+
+export interface Owner {
+  token: string;
+  pod: string;
+  url: string;
+}
+
+export interface LeaseStore {
+  /** Creates the row when there is none. */
+  view(): Promise<LeaseView>;
+  /** Takes the lease if (epoch, heartbeat) are still what `seen` says; undefined when somebody else was faster. */
+  acquire(seen: LeaseView, owner: Owner): Promise<Lease | undefined>;
+  /** After an unknown outcome: takes the own lease again under a new epoch, which waits for and fences the late write. */
+  renew(lease: Lease, owner: Owner): Promise<Lease | undefined>;
+  /** True while the lease is still ours; false means lost. */
+  heartbeat(lease: Lease): Promise<boolean>;
+  /** Gives the lease back so that a successor need not wait. */
+  release(lease: Lease): Promise<void>;
+}
+
+/**
+ * How a commit ended (`docs/decisions/0002-unknown-outcome.md`):
+ * - committed: durable.
+ * - lost: the lease is somebody else's; nothing was written.
+ * - refused: Postgres said no and nothing was written; `transient` may be tried again, otherwise the batch holds a
+ *   command that cannot be stored.
+ * - unknown: it may or may not be durable. Nothing may be acknowledged, the memory is void.
+ */
+export type CommitOutcome =
+  | { kind: 'committed' }
+  | { kind: 'lost' }
+  | { kind: 'refused'; transient: boolean; sqlState: string; detail: string }
+  | { kind: 'unknown'; cause: string };
+
+export interface JournalRow {
+  /** Number of the row's first event. */
+  seq: number;
+  epoch: number;
+  events: Event[];
+}
+
+export interface Journal {
+  /** Appends events lease.lastSeq + 1 ... + events.length as one row, fenced by the lease. Never throws. */
+  commit(lease: Lease, events: readonly Event[]): Promise<CommitOutcome>;
+  /** Rows that hold events after `seq`, oldest first, at most `rowsMax`. A row may begin before `seq`. */
+  read(afterSeq: number, rowsMax: number): Promise<JournalRow[]>;
+}
+
+/** One line of an item's history, as people read it. */
+export interface HistoryEntry {
+  itemId: string;
+  seq: number;
+  at: Instant;
+  type: Event['type'];
+  by?: string;
+  version: number;
+  status: Status;
+  /** What changed, without the attributes: category, rule, agentId, reason, names of updated fields, ... */
+  details: Record<string, unknown>;
+}
+
+export interface KeyRecord {
+  key: string;
+  fingerprint: string;
+  status: number;
+  itemId: string | null;
+  at: Instant;
+}
+
+export type SettingsRecord = { seq: number; version: number; at: Instant; by?: string } & (
+  | { kind: 'categories'; document: CategoryDocument[] }
+  | { kind: 'prioritization'; document: SchemaDocument[] }
+);
+
+/** What the journal's events after `fromSeq` up to `toSeq` leave behind: one row an item, whatever its events. */
+export interface Projection {
+  fromSeq: number;
+  toSeq: number;
+  items: readonly WorkItem[];
+  history: readonly HistoryEntry[];
+  keys: readonly KeyRecord[];
+  settings: readonly SettingsRecord[];
+}
+
+/** Columns of the open items, `count` of them, for rebuilding memory without reading any document. */
+export interface OpenItems {
+  count: number;
+  id: string[];
+  captureId: (string | null)[];
+  status: Status[];
+  category: (string | null)[];
+  customerSegment: (string | null)[];
+  assignedTo: (string | null)[];
+  /** Absent times are NaN. */
+  created: Float64Array;
+  activation: Float64Array;
+  due: Float64Array;
+  expiration: Float64Array;
+  businessValue: Float64Array;
+  seq: Float64Array;
+  version: Float64Array;
+}
+
+export interface ItemQuery {
+  statuses?: Status[];
+  /** A category path: it and everything below it. */
+  category?: string;
+  limit: number;
+  /** Lists go from the newest item to the oldest: items with seq below this. */
+  beforeSeq?: number;
+}
+
+/** The follower's tables: work items, their history, remembered keys, settings. Derived; rebuilt from the journal. */
+export interface ProjectionStore {
+  /** Number of the last event projected. */
+  cursor(): Promise<number>;
+  /** Applies all of it and moves the cursor from `fromSeq` to `toSeq`, or nothing; false when the cursor was elsewhere. */
+  project(projection: Projection): Promise<boolean>;
+  load(ids: readonly string[]): Promise<WorkItem[]>;
+  loadByCapture(captureIds: readonly string[]): Promise<WorkItem[]>;
+  findKeys(keys: readonly string[]): Promise<KeyRecord[]>;
+  list(query: ItemQuery): Promise<WorkItem[]>;
+  /** Oldest first, after `afterSeq`, at most `limit`. */
+  history(itemId: string, afterSeq: number, limit: number): Promise<HistoryEntry[]>;
+  /** The newest record of each kind, or the given version. */
+  settings(kind: SettingsRecord['kind'], version?: number): Promise<SettingsRecord | undefined>;
+  /** Calls back with slices of at most `sliceItems` open items. */
+  scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void>;
+  /** Calls back with the captureIds and Idempotency-Keys ever seen, for the filter of known keys. */
+  scanKnown(each: (slice: { captureIds: string[]; keys: string[] }) => void): Promise<void>;
+  /** Forgets Idempotency-Keys older than `before`, at most `limit` a call; returns how many. */
+  forgetKeys(before: Instant, limit: number): Promise<number>;
+}
+
+/** Says whose and how old a snapshot is, and how to tell that it arrived whole. */
+export interface SnapshotManifest {
+  tenantId: string;
+  format: number;
+  epoch: number;
+  /** The snapshot holds at least everything up to `seq`, and for some items effects up to `endSeq`. */
+  seq: number;
+  endSeq: number;
+  at: Instant;
+  itemCount: number;
+  chunkCount: number;
+  bytes: number;
+  /** SHA-256 over all chunks in order, hex. */
+  sha256: string;
+}
+
+/** A cache of the memory: losing it only costs time. */
+export interface SnapshotStore {
+  save(manifest: SnapshotManifest, chunks: readonly Uint8Array[]): Promise<void>;
+  /** What is stored, unverified: the reader checks the manifest and the checksum. */
+  load(tenantId: string): Promise<{ manifest: SnapshotManifest; chunks: Uint8Array[] } | undefined>;
+}
+
+/** One tenant's stores, opened by the shard that owns it. */
+export interface TenantStores {
+  lease: LeaseStore;
+  journal: Journal;
+  projection: ProjectionStore;
+  snapshots: SnapshotStore;
+  close(): Promise<void>;
+}

@@ -1,0 +1,69 @@
+import type { ItemCommandName } from '../engine/command.js';
+import type { Rejection } from '../engine/rejection.js';
+
+/**
+ * What the front asks of a tenant's actor, and what it gets back. Both cross a thread, so they are plain data. Bodies
+ * travel as the bytes that the client sent: the shard parses and checks them, the main thread only moves them.
+ */
+export type Request = (
+  | { op: 'create'; body: Uint8Array; mode: 'create' | 'upsert'; dryRun?: boolean }
+  | {
+      op: 'createMany';
+      body: Uint8Array;
+      /** `array`: the body is one JSON array; `ndjson`: one JSON object a line. */
+      format: 'array' | 'ndjson';
+      /** Line number of the first item in the client's whole request. */
+      firstLine: number;
+      mode: 'create' | 'upsert';
+    }
+  | { op: 'update'; id: string; body: Uint8Array; ifMatch?: number; dryRun?: boolean }
+  | {
+      op: 'command';
+      name: ItemCommandName;
+      id: string;
+      ifMatch?: number;
+      reason?: string;
+      resultCode?: string;
+      agentId?: string;
+    }
+  | { op: 'next'; agentId: string }
+  | { op: 'get'; id: string }
+  | { op: 'list'; captureId?: string; statuses?: string[]; category?: string; limit: number; cursor?: string }
+  | { op: 'history'; id: string; limit: number; cursor?: string }
+  | { op: 'explain'; id: string }
+  | { op: 'queue'; limit: number }
+  | { op: 'getSettings'; kind: 'categories' | 'prioritization'; version?: number }
+  | { op: 'putSettings'; kind: 'categories' | 'prioritization'; body: Uint8Array; ifMatch?: number }
+) & {
+  /** Name of the caller's API key, kept in the history. */
+  by?: string;
+  idempotencyKey?: string;
+};
+
+export interface Answer {
+  rejected?: undefined;
+  /** 201 created, 200 done (or found, or done before), 204 nothing there. */
+  status: 200 | 201 | 204;
+  /** JSON text of the body; absent with 204. createMany: the result objects, comma-separated, without the brackets. */
+  json?: string;
+  /** The item's version, or the settings document's: the ETag. */
+  version?: number;
+  /** Id of the item that was created or found. */
+  id?: string;
+  /** True when this repeats the answer of an earlier request with the same key. */
+  replayed?: boolean;
+  /** createMany only. */
+  accepted?: number;
+  refused?: number;
+}
+
+export type Reply = Answer | Rejection;
+
+/** The front's way to the actors (`client.ts`). Never throws: trouble comes back as a rejection. */
+export interface Engine {
+  request(tenantId: string, request: Request): Promise<Reply>;
+  /** Prometheus metrics of every shard, one JSON registry dump a shard (prom-client's `getMetricsAsJSON`). */
+  metrics(): Promise<object[][]>;
+  /** Whether every tenant has an owner that answers. */
+  ready(): Promise<{ ready: boolean; tenants: Record<string, string> }>;
+}

@@ -1,0 +1,10 @@
+/** One category as a client writes it (`PUT /settings/categories`). */
+export interface CategoryDocument {
+  id: string;
+  parent: string | null;
+  name: string;
+  rule?: string;
+  schema?: string;
+  sla?: string;
+  defaults?: { dueAfter?: string };
+}

@@ -1,0 +1,62 @@
+import type { CategoryDocument } from './category.js';
+import type { SchemaDocument } from './schema.js';
+import type { Draft } from './work-item.js';
+
+/** What is asked, in the imperative. `now` and new ids come with the call of `decide`, never from here. */
+export type Command =
+  | Create
+  | Update
+  | ItemCommand
+  | Next
+  | { type: 'expire' | 'activateDue'; id: string }
+  | { type: 'replaceCategories'; categories: CategoryDocument[]; ifMatch?: number }
+  | { type: 'replacePrioritization'; schemas: SchemaDocument[]; ifMatch?: number };
+
+interface Caller {
+  by?: string;
+  /** The client's Idempotency-Key with the fingerprint of the whole request. */
+  key?: { key: string; fingerprint: string };
+}
+
+export interface Create extends Caller {
+  type: 'create';
+  draft: Draft;
+  mode: 'create' | 'upsert';
+}
+
+/** A JSON Merge Patch (RFC 7396): null takes a field away. */
+export interface Update extends Caller {
+  type: 'update';
+  id: string;
+  patch: Record<string, unknown>;
+  ifMatch?: number;
+}
+
+export const itemCommands = [
+  'hold',
+  'resume',
+  'cancel',
+  'complete',
+  'reject',
+  'restart',
+  'activate',
+  'assign',
+  'unassign',
+] as const;
+
+export type ItemCommandName = (typeof itemCommands)[number];
+
+export interface ItemCommand extends Caller {
+  type: ItemCommandName;
+  id: string;
+  ifMatch?: number;
+  reason?: string;
+  resultCode?: string;
+  agentId?: string;
+}
+
+/** The best item of the queue at this instant is assigned to the agent. */
+export interface Next extends Caller {
+  type: 'next';
+  agentId: string;
+}

@@ -1,0 +1,67 @@
+import type { CategoryDocument } from './category.js';
+import type { SchemaDocument } from './schema.js';
+import type { Instant, Status, WorkItem } from './work-item.js';
+
+/**
+ * What has happened, in the past tense: the only way that state changes, and what the journal keeps for ever. An event
+ * says the outcome, not the reasoning, so that replaying it needs no rule, no clock and no randomness.
+ */
+export type Event = ItemCreated | ItemUpdated | ItemMoved | CategoriesReplaced | PrioritizationReplaced;
+
+interface Common {
+  at: Instant;
+  /** Who asked: the name of the API key or of the engine's own timer. */
+  by?: string;
+  /** The Idempotency-Key that this event answers, its request's fingerprint and the first answer's status. */
+  key?: { key: string; fingerprint: string; status: number };
+}
+
+export interface ItemCreated extends Common {
+  type: 'created';
+  item: WorkItem;
+}
+
+/** `item` is the whole item after the update: a patch is merged when it is decided, never when it is replayed. */
+export interface ItemUpdated extends Common {
+  type: 'updated';
+  item: WorkItem;
+  /** Names of the fields that changed. */
+  changed: string[];
+}
+
+export const moves = [
+  'held',
+  'resumed',
+  'canceled',
+  'completed',
+  'rejected',
+  'restarted',
+  'activated',
+  'assigned',
+  'unassigned',
+  'expired',
+] as const;
+
+export type Move = (typeof moves)[number];
+
+/** The item went from one state to another (or stayed errorheld after a failed retry). Carries only what changes. */
+export interface ItemMoved extends Common {
+  type: Move;
+  id: string;
+  version: number;
+  status: Status;
+  /** Fields of the item that change with the move; null takes a field away. */
+  set?: { [K in keyof WorkItem]?: WorkItem[K] | null };
+}
+
+export interface CategoriesReplaced extends Common {
+  type: 'categoriesReplaced';
+  version: number;
+  categories: CategoryDocument[];
+}
+
+export interface PrioritizationReplaced extends Common {
+  type: 'prioritizationReplaced';
+  version: number;
+  schemas: SchemaDocument[];
+}

@@ -1,0 +1,47 @@
+/**
+ * Every bound of the domain in one place. A bound that operations may want to change is a setting (`bin/settings.ts`)
+ * whose default is named here; the others are part of the contract and change with a release.
+ */
+
+/** Bytes of the JSON text of one item's `attributes`. */
+export const attributesBytesMax = 64 * 1024;
+/** Nesting of any JSON that a client sends: V8 overflows its stack at about 10,000, jsonb is slow long before. */
+export const jsonDepthMax = 32;
+/** Characters of a short text attribute (captureId, department, segment, ...). */
+export const textLengthMax = 256;
+/** Characters of a reason or a result code given with a command. */
+export const reasonLengthMax = 1024;
+/** Bytes of one single-item request body: the attributes plus room for the other fields. */
+export const itemBytesMax = attributesBytesMax + 32 * 1024;
+/** Items of one bulk request. */
+export const bulkItemsMax = 10_000;
+/** Bytes of one bulk request body. */
+export const bulkBytesMax = 32 * 1024 * 1024;
+/** Items of one page of a list. */
+export const pageItemsMax = 1000;
+export const pageItemsDefault = 50;
+/** Characters of a client's Idempotency-Key. */
+export const idempotencyKeyLengthMax = 255;
+/** How long an Idempotency-Key is remembered. */
+export const idempotencyKeptMs = 30 * 24 * 3600 * 1000;
+
+/** Years that a time may lie in: Postgres and JavaScript agree inside them. */
+export const yearMin = 1970;
+export const yearMax = 2200;
+/** How far a source's clock may run ahead before its `createdDateTime` counts as lying in the future. */
+export const clockSkewMs = 1000;
+
+/** A score is an integer number of millionths of a point, so that equal values are exactly equal. */
+export const scoreUnits = 1_000_000;
+/** Largest magnitude, in points, of a curve's priority, a weighted business value or a segment weight. */
+export const scoreMax = 1_000_000_000;
+
+export const schemasMax = 256;
+export const curvePointsMax = 64;
+export const segmentWeightsMax = 1000;
+export const categoriesMax = 5000;
+export const categoryDepthMax = 8;
+export const ruleLengthMax = 2048;
+
+/** Longest turn of a shard's loop that one tenant's sliced work may take. */
+export const sliceMsMax = 5;
