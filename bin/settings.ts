@@ -1,0 +1,371 @@
+import { availableParallelism } from 'node:os';
+import { formatDuration, parseDuration } from '../engine/duration.js';
+import { attributesBytesMax } from '../engine/limits.js';
+
+/**
+ * Every setting of the server in one table: name, type, default, meaning. Start-up, the redacted print-out and the
+ * table in `docs/operations.md` (`scripts/settings-table.ts`) all read it. Settings are environment variables only;
+ * an empty one counts as not set, because compose files and charts pass empty texts for what they leave out.
+ */
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Setting<T> {
+  env: string;
+  /** What the value must be, as the docs and the messages say it: `a TCP port, 0 to 65535`. */
+  expected: string;
+  /** The default as text, or how it follows from the rest; undefined: none, and the setting may be absent. */
+  standard: string | ((env: Environment) => string) | undefined;
+  /** The default as the docs say it, where it is not a fixed text. */
+  standardNote?: string;
+  description: string;
+  /** Never printed, not even in a message about its fault. */
+  secret?: boolean;
+  /** undefined: the text is not what is expected. */
+  parse(text: string): T | undefined;
+  /** How a value is printed, where `String` does not say it well. */
+  print?(value: T): string;
+}
+
+type Described<T> = Omit<Setting<T>, 'expected' | 'parse' | 'print'>;
+
+function whole(setting: Described<number>, range: { min: number; max: number }): Setting<number> {
+  const parse = (text: string) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= range.min && value <= range.max ? value : undefined;
+  };
+  return { ...setting, expected: `a whole number from ${range.min} to ${range.max}`, parse };
+}
+
+function duration(setting: Described<number>, range: { min: string; max: string }): Setting<number> {
+  const [minMs, maxMs] = [mustParseDuration(range.min), mustParseDuration(range.max)];
+  const parse = (text: string) => {
+    const ms = parseDuration(text);
+    return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined;
+  };
+  return {
+    ...setting,
+    expected: `an ISO 8601 duration from ${range.min} to ${range.max}`,
+    parse,
+    print: formatDuration,
+  };
+}
+
+function mustParseDuration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new Error(`${text} is not a duration`);
+  return ms;
+}
+
+function pattern(setting: Described<string>, shape: RegExp, expected: string): Setting<string> {
+  return { ...setting, expected, parse: (text) => (shape.test(text) ? text : undefined) };
+}
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** `redis://` or `rediss://` URLs, one, or the nodes of a cluster separated by commas (all with the same scheme). */
+function parseRedisUrl(text: string): string | undefined {
+  const nodes = text.split(',').map((node) => node.trim());
+  const schemes = new Set(nodes.map((node) => /^(rediss?):\/\/[^\s/]/.exec(node)?.[1]));
+  return schemes.size === 1 && !schemes.has(undefined) ? nodes.join(',') : undefined;
+}
+
+const keyShape = /^[\x21-\x7e]{1,256}$/;
+const megabyte = 1024 * 1024;
+
+export const settingsTable = {
+  port: whole(
+    { env: 'IWD_PORT', standard: '4024', description: 'TCP port of the API; 0 takes any free one.' },
+    { min: 0, max: 65_535 },
+  ),
+  // A laptop that tries the engine must not offer it to the café's network; with a database of its own the server is a
+  // deployment, most often a container, where nothing outside could reach the loopback.
+  host: pattern(
+    {
+      env: 'IWD_HOST',
+      standard: (env) => (env.DATABASE_URL ? '0.0.0.0' : '127.0.0.1'),
+      standardNote: '`127.0.0.1`; `0.0.0.0` when `DATABASE_URL` is set',
+      description: 'Address to listen on: `0.0.0.0` or `::` for all, e.g. in a container.',
+    },
+    /^[A-Za-z0-9.:_-]{1,253}$/,
+    'a host name or an IP address',
+  ),
+  dataDir: pattern(
+    {
+      env: 'IWD_DATA_DIR',
+      standard: './data',
+      description:
+        'Folder of the embedded Postgres, snapshot files and the demo key; holds nothing when both URLs are set.',
+    },
+    /^[^\0]{1,4096}$/,
+    'a path',
+  ),
+  demoApiKey: pattern(
+    {
+      env: 'IWD_DEMO_APIKEY',
+      standard: undefined,
+      standardNote: 'made at the first start, kept in `IWD_DATA_DIR/demo-apikey`',
+      description: 'API key of the demo tenant.',
+      secret: true,
+    },
+    keyShape,
+    '1 to 256 printable ASCII characters without spaces',
+  ),
+  databaseUrl: pattern(
+    {
+      env: 'DATABASE_URL',
+      standard: undefined,
+      standardNote: 'the embedded Postgres in `IWD_DATA_DIR`',
+      description: 'Postgres to keep everything in; the role must be allowed to create the schema `iwd`.',
+    },
+    /^(postgres(ql)?:\/\/|socket:)\S+$/,
+    'a URL such as postgres://user:password@host:5432/database',
+  ),
+  redisUrl: {
+    env: 'REDIS_URL',
+    standard: undefined,
+    standardNote: 'snapshots go to files in `IWD_DATA_DIR`',
+    description: 'Redis for snapshots: one URL, or the nodes of a cluster separated by commas; `rediss://` for TLS.',
+    expected: 'redis:// or rediss:// URLs separated by commas, all with the same scheme',
+    parse: parseRedisUrl,
+  } satisfies Setting<string>,
+  logLevel: {
+    env: 'IWD_LOG_LEVEL',
+    standard: 'info',
+    description: 'Least level that is logged.',
+    expected: `one of ${logLevels.join(', ')}`,
+    parse: (text) => logLevels.find((level) => level === text),
+  } satisfies Setting<LogLevel>,
+  shards: whole(
+    {
+      env: 'IWD_SHARDS',
+      standard: () => String(Math.min(256, Math.max(1, availableParallelism() - 1))),
+      standardNote: 'cores - 1, at least 1',
+      description: 'Threads that own tenants; a tenant lives on exactly one.',
+    },
+    { min: 1, max: 256 },
+  ),
+  attributesBytesMax: whole(
+    {
+      env: 'IWD_ATTRIBUTES_BYTES_MAX',
+      standard: String(attributesBytesMax),
+      description: "Bytes of the JSON text of one item's `attributes`.",
+    },
+    { min: 1024, max: megabyte },
+  ),
+  snapshotIntervalMs: duration(
+    {
+      env: 'IWD_SNAPSHOT_INTERVAL',
+      standard: 'PT1M',
+      description:
+        'Time between two snapshots of a tenant that changes; the events of this time are replayed by a recovery.',
+    },
+    { min: 'PT1S', max: 'P1D' },
+  ),
+  leaseTtlMs: duration(
+    {
+      env: 'IWD_LEASE_TTL',
+      standard: 'PT3S',
+      description: 'How long a lease must stay silent until another server may take its tenant over.',
+    },
+    { min: 'PT0.5S', max: 'PT10M' },
+  ),
+  commitBatchEventsMax: whole(
+    {
+      env: 'IWD_COMMIT_BATCH_EVENTS_MAX',
+      standard: '512',
+      description: 'Events of one journal row, that is of one commit.',
+    },
+    { min: 1, max: 10_000 },
+  ),
+  mailboxMax: whole(
+    {
+      env: 'IWD_MAILBOX_MAX',
+      standard: '5000',
+      description: "Commands that may wait in one tenant's mailbox; a full one answers 429.",
+    },
+    { min: 1, max: 1_000_000 },
+  ),
+  documentCacheBytes: whole(
+    {
+      env: 'IWD_DOCUMENT_CACHE_BYTES',
+      standard: String(64 * megabyte),
+      description: 'Bytes of item documents that a tenant keeps in memory beside those that are not yet projected.',
+    },
+    { min: megabyte, max: 64 * 1024 * megabyte },
+  ),
+  unprojectedBytesMax: whole(
+    {
+      env: 'IWD_UNPROJECTED_BYTES_MAX',
+      standard: String(64 * megabyte),
+      description: 'Bytes of documents that may wait for the `work_item` table; beyond it ingest slows down (429).',
+    },
+    { min: megabyte, max: 64 * 1024 * megabyte },
+  ),
+  requestTimeoutMs: duration(
+    {
+      env: 'IWD_REQUEST_TIMEOUT',
+      standard: 'PT15S',
+      description: 'Longest time for receiving one request and for its answer; beyond it 408 or 503.',
+    },
+    { min: 'PT0.1S', max: 'PT10M' },
+  ),
+  drainTimeoutMs: duration(
+    {
+      env: 'IWD_DRAIN_TIMEOUT',
+      standard: 'PT8S',
+      description:
+        'After SIGTERM: longest wait for commits, snapshots and open requests; then the process ends anyway.',
+    },
+    { min: 'PT0.1S', max: 'PT10M' },
+  ),
+  eventLoopLagMaxMs: duration(
+    {
+      env: 'IWD_EVENT_LOOP_LAG_MAX',
+      standard: 'PT0.5S',
+      description: "The front's event-loop delay (p99 of the last second) beyond which new requests get 503.",
+    },
+    { min: 'PT0.01S', max: 'PT1M' },
+  ),
+  inFlightMax: whole(
+    {
+      env: 'IWD_IN_FLIGHT_MAX',
+      standard: '2000',
+      description: 'Requests that may be open at the same time; one more gets 503.',
+    },
+    { min: 1, max: 1_000_000 },
+  ),
+  metricsToken: pattern(
+    {
+      env: 'IWD_METRICS_TOKEN',
+      standard: undefined,
+      standardNote: '`/metrics` is open',
+      description: 'Bearer token that `/metrics` asks for.',
+      secret: true,
+    },
+    keyShape,
+    '1 to 256 printable ASCII characters without spaces',
+  ),
+} as const;
+
+type Table = typeof settingsTable;
+type Value<S> = S extends { parse(text: string): infer V } ? Exclude<V, undefined> : never;
+
+export type SettingKey = keyof Table;
+/** The settings without a default: absent when not set. */
+export type OptionalKey = 'demoApiKey' | 'databaseUrl' | 'redisUrl' | 'metricsToken';
+
+/** Parsed settings: times are milliseconds (`...Ms`), sizes bytes, counts whole numbers. */
+export type Settings = { [K in Exclude<SettingKey, OptionalKey>]: Value<Table[K]> } & {
+  [K in OptionalKey]?: Value<Table[K]>;
+};
+
+/** Variables that only the command line clients read (`demo`, `import`); the server lets them pass. */
+export const clientVariables: Readonly<Record<string, string>> = {
+  IWD_URL: 'URL of the server that `npm run demo` and `npm run import` talk to; default `http://127.0.0.1:4024`.',
+  IWD_API_KEY: 'API key that they send.',
+};
+
+/** In a namespace with a Service called `iwd`, Kubernetes adds these to every pod unless enableServiceLinks is false. */
+const serviceLink = /^IWD(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP)(_[A-Z]+)?)$/;
+
+/**
+ * Reads all settings, or says everything that is wrong with them at once, one sentence each. An unknown `IWD_*`
+ * variable is a fault: a misspelt setting that is silently ignored is found in the worst hour.
+ */
+export function loadSettings(env: Environment): Settings | { problems: string[] } {
+  const problems = unknownVariables(env);
+  const values: Partial<Record<SettingKey, unknown>> = {};
+  for (const [key, setting] of Object.entries(settingsTable) as [SettingKey, Setting<unknown>][]) {
+    const text = env[setting.env]?.trim() || standardOf(setting, env);
+    if (text === undefined) continue;
+    const value = setting.parse(text);
+    if (value === undefined) problems.push(faultOf(setting, text));
+    else values[key] = value;
+  }
+  // Every key without a parsed value is optional or has left a problem: `OptionalKey` is held to that by a test.
+  return problems.length > 0 ? { problems } : (values as Settings);
+}
+
+function standardOf(setting: Setting<unknown>, env: Environment): string | undefined {
+  return typeof setting.standard === 'function' ? setting.standard(env) : setting.standard;
+}
+
+function faultOf(setting: Setting<unknown>, text: string): string {
+  if (setting.env === 'IWD_PORT' && text.startsWith('tcp://')) {
+    return `IWD_PORT is "${text}", a Kubernetes service link: set enableServiceLinks: false on the pod, or IWD_PORT itself`;
+  }
+  const shown = setting.secret
+    ? 'not what is expected (its value is not shown)'
+    : `"${redactUrls(text).slice(0, 200)}"`;
+  return `${setting.env} is ${shown}; expected ${setting.expected}`;
+}
+
+function unknownVariables(env: Environment): string[] {
+  const known = new Set([...Object.values(settingsTable).map(({ env }) => env), ...Object.keys(clientVariables)]);
+  return Object.keys(env)
+    .filter((name) => name.startsWith('IWD_') && !known.has(name) && !serviceLink.test(name))
+    .map((name) => {
+      const near = nearest(name, known);
+      return `${name} is not a setting${near ? `; did you mean ${near}?` : ' (docs/operations.md lists them)'}`;
+    });
+}
+
+/** The known name that fewest edits lead to, if few enough to be a slip: at most a third of its length. */
+function nearest(name: string, known: Iterable<string>): string | undefined {
+  const ranked = [...known].map((other) => ({ other, edits: editDistance(name.slice(0, 64), other) }));
+  ranked.sort((a, b) => a.edits - b.edits);
+  const best = ranked[0];
+  return best && best.edits <= best.other.length / 3 ? best.other : undefined;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/**
+ * Takes passwords out of URLs: everything from the first `:` of the authority to the last `@`, whatever characters an
+ * unescaped password holds, and the values of `password=` parameters. Rather too much than too little.
+ */
+export function redactUrls(text: string): string {
+  return text
+    .split(/,(?=rediss?:\/\/)/)
+    .map((url) => url.replace(/(\w+:\/\/[^:/?#@\s,]*):.*@/s, '$1:***@'))
+    .join(',')
+    .replace(/([?&](?:password|sslpassword|sslkey)=)[^&\s]*/gi, '$1***');
+}
+
+/** One line a setting, `NAME=value`, safe to log: secrets and passwords inside URLs are starred out. */
+export function printSettings(settings: Settings): string {
+  const width = Math.max(...Object.values(settingsTable).map(({ env }) => env.length));
+  return (Object.entries(settingsTable) as [SettingKey, Setting<unknown>][])
+    .map(([key, setting]) => `${setting.env.padEnd(width)}  ${shown(setting, settings[key])}`)
+    .join('\n');
+}
+
+/** The same as fields for a structured log. */
+export function redactedSettings(settings: Settings): Record<string, string | number> {
+  const entries = (Object.entries(settingsTable) as [SettingKey, Setting<unknown>][])
+    .filter(([key]) => settings[key] !== undefined)
+    .map(([key, setting]): [string, string | number] => {
+      const value = settings[key];
+      return [key, typeof value === 'number' ? value : shown(setting, value)];
+    });
+  return Object.fromEntries(entries);
+}
+
+function shown(setting: Setting<unknown>, value: unknown): string {
+  if (value === undefined) return '(not set)';
+  if (setting.secret) return '***';
+  return redactUrls(setting.print ? setting.print(value) : String(value));
+}
