@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { KeyRecord, OpenItems, ProjectionStore, SettingsRecord } from '../../actors/ports.js';
+import { statuses, type WorkItem } from '../../engine/work-item.js';
+import { isOpen } from '../open-items.js';
+import type { Fresh } from './lease-and-journal.js';
+import { fullItem, history, idOf, item, projection } from './sample.js';
+
+/** The contract of `ProjectionStore`. */
+export function projectionConformance(fresh: () => Promise<Fresh>): void {
+  test('an item comes back with every field as it was, attributes as equal JSON', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const items = [fullItem(1), item(2)];
+    assert.equal(await store.project(projection(0, 2, { items })), true);
+    assert.deepEqual(comparable(await store.load([idOf(1), idOf(2), idOf(3), 'no id'])), comparable(items));
+    assert.deepEqual(comparable(await store.loadByCapture([items[0]!.captureId!, 'none'])), comparable([items[0]!]));
+  });
+
+  test('a projection whose start is not the cursor changes nothing', async () => {
+    const { projection: store } = (await fresh()).stores;
+    assert.equal(await store.cursor(), 0);
+    assert.equal(await store.project(projection(0, 5, { items: [item(1)] })), true);
+    const late = projection(0, 9, { items: [item(1, { version: 2 }), item(2)], history: [history(1, 6)] });
+    assert.equal(await store.project(late), false);
+    assert.equal(await store.cursor(), 5);
+    assert.deepEqual(comparable(await store.load([idOf(1), idOf(2)])), comparable([item(1)]));
+    assert.deepEqual(await store.history(idOf(1), 0, 10), []);
+  });
+
+  test('an older version never replaces a newer one, a newer one replaces all fields', async () => {
+    const { projection: store } = (await fresh()).stores;
+    await store.project(projection(0, 1, { items: [{ ...fullItem(1), version: 5 }] }));
+    await store.project(projection(1, 2, { items: [item(1, { version: 4 })] }));
+    assert.equal((await store.load([idOf(1)]))[0]?.version, 5);
+    const bare = item(1, { version: 6, status: 'completed' });
+    await store.project(projection(2, 3, { items: [bare] }));
+    assert.deepEqual(comparable(await store.load([idOf(1)])), comparable([bare]));
+  });
+
+  test('history is kept once, oldest first, in pages', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const first = history(1, 1, { by: 'demo', details: { category: 'noise', names: ['a'] } });
+    const entries = [first, history(1, 4, { type: 'assigned', version: 2, status: 'assigned' }), history(2, 2)];
+    await store.project(projection(0, 4, { history: entries }));
+    await store.project(projection(4, 5, { history: [history(1, 5, { version: 3 }), first] }));
+    assert.deepEqual(await store.history(idOf(1), 0, 2), [entries[0], entries[1]]);
+    assert.deepEqual(await store.history(idOf(1), 4, 2), [history(1, 5, { version: 3 })]);
+    assert.deepEqual(await store.history('no id', 0, 2), []);
+  });
+
+  test('the first record of a key stays, and old keys are forgotten a limited number at a time', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const key = (name: string, at: number): KeyRecord => ({
+      key: name,
+      fingerprint: 'f',
+      status: 201,
+      itemId: null,
+      at,
+    });
+    const keys = [key('a', 10), { ...key('b', 20), itemId: idOf(1) }, key('c', 30)];
+    await store.project(projection(0, 1, { keys }));
+    await store.project(projection(1, 2, { keys: [{ ...key('a', 99), fingerprint: 'other' }] }));
+    const found = await store.findKeys(['b', 'a', 'none']);
+    assert.deepEqual(
+      found.sort((x, y) => (x.key < y.key ? -1 : 1)),
+      [keys[0], keys[1]],
+    );
+    assert.equal(await store.forgetKeys(30, 1), 1);
+    assert.equal(await store.forgetKeys(30, 10), 1);
+    assert.equal(await store.forgetKeys(30, 10), 0);
+    assert.deepEqual(await store.findKeys(['a', 'b', 'c']), [keys[2]]);
+  });
+
+  test('settings are found by version, the newest without one, per kind, and keep the order of their keys', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const document = [{ parent: null, name: 'Noise', id: 'noise', rule: 'true' }];
+    const one: SettingsRecord = { kind: 'categories', seq: 1, version: 1, at: 1, by: 'demo', document: [] };
+    const two: SettingsRecord = { kind: 'categories', seq: 2, version: 2, at: 2, document };
+    const other: SettingsRecord = { kind: 'prioritization', seq: 3, version: 1, at: 3, document: [] };
+    await store.project(projection(0, 3, { settings: [one, two, other] }));
+    assert.deepEqual(await store.settings('categories'), two);
+    assert.equal(JSON.stringify((await store.settings('categories'))?.document), JSON.stringify(document));
+    assert.deepEqual(await store.settings('categories', 1), one);
+    assert.equal(await store.settings('categories', 3), undefined);
+    assert.deepEqual(await store.settings('prioritization'), other);
+  });
+
+  test('a category lists itself and what lies below it, not its namesakes', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const paths = ['a', 'a-b', 'a/b', 'a/b/c', 'a0', 'ab', 'a/c', undefined];
+    const items = paths.map((category, index) => item(index + 1, category === undefined ? {} : { category }));
+    await store.project(projection(0, 8, { items }));
+    const list = async (category: string) => (await store.list({ category, limit: 10 })).map((found) => found.category);
+    assert.deepEqual(await list('a'), ['a/c', 'a/b/c', 'a/b', 'a']);
+    assert.deepEqual(await list('a/b'), ['a/b/c', 'a/b']);
+    assert.deepEqual(await list('none'), []);
+  });
+
+  test('pages by any filter give every item once, newest first, as a plain filter would', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const items = Array.from({ length: 60 }, (_, index) => sampled(index + 1));
+    await store.project(projection(0, 60, { items }));
+    await fc.assert(
+      fc.asyncProperty(filter, (query) => pagesAgree(store, items, query)),
+      { numRuns: 40 },
+    );
+  });
+
+  test('a scan of the open items holds what load gives, in slices that are not too large', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const items = [fullItem(1), ...Array.from({ length: 60 }, (_, index) => sampled(index + 2))];
+    await store.project(projection(0, 61, { items }));
+    const slices: OpenItems[] = [];
+    await store.scanOpen(7, (slice) => slices.push(slice));
+    const scanned = slices.flatMap(rows);
+    const loaded = await store.load(items.filter(({ status }) => isOpen(status)).map(({ id }) => id));
+    assert.deepEqual(byId(scanned), byId(loaded.map(scheduling)));
+    assert.ok(slices.every(({ count }) => count > 0 && count <= 7));
+  });
+
+  test('a scan of the known names holds every captureId, of ended items too, and every key', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const items = [item(1, { captureId: 'a' }), item(2), item(3, { captureId: 'ü', status: 'completed' })];
+    const keys = [{ key: 'k', fingerprint: 'f', status: 201, itemId: null, at: 1 }];
+    await store.project(projection(0, 3, { items, keys }));
+    const known: string[] = [];
+    await store.scanKnown(({ captureIds, keys: names }) => known.push(...captureIds, ...names));
+    assert.deepEqual(known.sort(), ['a', 'k', 'ü']);
+  });
+}
+
+const filter = fc.record({
+  statuses: fc.option(fc.subarray([...statuses], { minLength: 1 }), { nil: undefined }),
+  category: fc.constantFrom(undefined, 'x', 'x/y', 'z'),
+  limit: fc.integer({ min: 1, max: 13 }),
+});
+type Filter = typeof filter extends fc.Arbitrary<infer T> ? T : never;
+
+function sampled(number: number): WorkItem {
+  return item(number, {
+    status: statuses[(number * 7) % statuses.length]!,
+    ...(number % 4 !== 0 && { category: ['x', 'x/y', 'z'][number % 3]! }),
+    ...(number % 5 === 0 && { captureId: `c${number}`, dueDateTime: number, businessValue: number / 3 }),
+  });
+}
+
+async function pagesAgree(store: ProjectionStore, items: WorkItem[], query: Filter): Promise<void> {
+  const { category } = query;
+  const expected = items.filter(
+    (one) =>
+      (query.statuses?.includes(one.status) ?? true) &&
+      (category === undefined || one.category === category || one.category?.startsWith(`${category}/`)),
+  );
+  const found: WorkItem[] = [];
+  for (let beforeSeq: number | undefined; ; beforeSeq = found.at(-1)!.seq) {
+    const page = await store.list({
+      limit: query.limit,
+      ...(query.statuses && { statuses: query.statuses }),
+      ...(category !== undefined && { category }),
+      ...(beforeSeq !== undefined && { beforeSeq }),
+    });
+    assert.ok(page.length <= query.limit);
+    if (page.length === 0) break;
+    found.push(...page);
+  }
+  assert.deepEqual(
+    found.map(({ seq }) => seq),
+    expected.map(({ seq }) => seq).reverse(),
+  );
+}
+
+function comparable(items: WorkItem[]): object[] {
+  return byId(items).map((one) => ({ ...one, attributes: JSON.parse(one.attributes) as unknown }));
+}
+
+function byId<T extends { id: string }>(list: T[]): T[] {
+  return [...list].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function scheduling(one: WorkItem) {
+  return {
+    id: one.id,
+    captureId: one.captureId ?? null,
+    status: one.status,
+    category: one.category ?? null,
+    customerSegment: one.customerSegment ?? null,
+    assignedTo: one.assignedTo ?? null,
+    created: one.createdDateTime,
+    activation: one.activationDateTime ?? Number.NaN,
+    due: one.dueDateTime ?? Number.NaN,
+    expiration: one.expirationDateTime ?? Number.NaN,
+    businessValue: one.businessValue ?? Number.NaN,
+    seq: one.seq,
+    version: one.version,
+  };
+}
+
+function rows(slice: OpenItems): ReturnType<typeof scheduling>[] {
+  return Array.from({ length: slice.count }, (_, row) => ({
+    id: slice.id[row]!,
+    captureId: slice.captureId[row]!,
+    status: slice.status[row]!,
+    category: slice.category[row]!,
+    customerSegment: slice.customerSegment[row]!,
+    assignedTo: slice.assignedTo[row]!,
+    created: slice.created[row]!,
+    activation: slice.activation[row]!,
+    due: slice.due[row]!,
+    expiration: slice.expiration[row]!,
+    businessValue: slice.businessValue[row]!,
+    seq: slice.seq[row]!,
+    version: slice.version[row]!,
+  }));
+}

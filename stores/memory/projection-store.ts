@@ -1,0 +1,136 @@
+import type {
+  HistoryEntry,
+  ItemQuery,
+  KeyRecord,
+  OpenItems,
+  Projection,
+  ProjectionStore,
+  SettingsRecord,
+} from '../../actors/ports.js';
+import type { Instant, WorkItem } from '../../engine/work-item.js';
+import { isOpen, newOpenItems } from '../open-items.js';
+import type { MemoryDatabase } from './database.js';
+
+/** The follower's tables in memory. Everything goes in and out as a copy, as it would through a database. */
+export class MemoryProjectionStore implements ProjectionStore {
+  readonly #database: MemoryDatabase;
+
+  constructor(database: MemoryDatabase) {
+    this.#database = database;
+  }
+
+  async cursor(): Promise<number> {
+    return this.#database.cursor;
+  }
+
+  async project(projection: Projection): Promise<boolean> {
+    const { items, history, keys, settings } = this.#database;
+    if (this.#database.cursor !== projection.fromSeq) return false;
+    this.#database.cursor = projection.toSeq;
+    for (const item of projection.items) {
+      const known = items.get(item.id);
+      if (!known || known.version < item.version) items.set(item.id, copyOf(item));
+    }
+    for (const entry of projection.history) addHistory(history, copyOf(entry));
+    for (const key of projection.keys) if (!keys.has(key.key)) keys.set(key.key, copyOf(key));
+    for (const record of projection.settings) {
+      const same = settings.some((other) => other.kind === record.kind && other.version === record.version);
+      if (!same) settings.push(copyOf(record));
+    }
+    return true;
+  }
+
+  async load(ids: readonly string[]): Promise<WorkItem[]> {
+    return [...new Set(ids)].flatMap((id) => this.#database.items.get(id) ?? []).map(copyOf);
+  }
+
+  async loadByCapture(captureIds: readonly string[]): Promise<WorkItem[]> {
+    const wanted = new Set(captureIds);
+    return this.#all((item) => item.captureId !== undefined && wanted.has(item.captureId));
+  }
+
+  async findKeys(keys: readonly string[]): Promise<KeyRecord[]> {
+    return [...new Set(keys)].flatMap((key) => this.#database.keys.get(key) ?? []).map(copyOf);
+  }
+
+  async list({ statuses, category, limit, beforeSeq = Number.POSITIVE_INFINITY }: ItemQuery): Promise<WorkItem[]> {
+    return this.#all(
+      (item) =>
+        item.seq < beforeSeq &&
+        (statuses === undefined || statuses.includes(item.status)) &&
+        (category === undefined || item.category === category || !!item.category?.startsWith(`${category}/`)),
+    )
+      .sort((a, b) => b.seq - a.seq)
+      .slice(0, limit);
+  }
+
+  async history(itemId: string, afterSeq: number, limit: number): Promise<HistoryEntry[]> {
+    const entries = this.#database.history.get(itemId) ?? [];
+    return entries
+      .filter((entry) => entry.seq > afterSeq)
+      .slice(0, limit)
+      .map(copyOf);
+  }
+
+  async settings(kind: SettingsRecord['kind'], version?: number): Promise<SettingsRecord | undefined> {
+    const found = this.#database.settings
+      .filter((record) => record.kind === kind && (version === undefined || record.version === version))
+      .sort((a, b) => b.version - a.version)[0];
+    return found && copyOf(found);
+  }
+
+  async scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void> {
+    const open = this.#all((item) => isOpen(item.status)).sort((a, b) => a.seq - b.seq);
+    for (let from = 0; from < open.length; from += sliceItems) each(columns(open.slice(from, from + sliceItems)));
+  }
+
+  async scanKnown(each: (slice: { captureIds: string[]; keys: string[] }) => void): Promise<void> {
+    const captureIds = [...this.#database.items.values()].flatMap((item) => item.captureId ?? []);
+    if (captureIds.length > 0) each({ captureIds, keys: [] });
+    if (this.#database.keys.size > 0) each({ captureIds: [], keys: [...this.#database.keys.keys()] });
+  }
+
+  async forgetKeys(before: Instant, limit: number): Promise<number> {
+    const old = [...this.#database.keys.values()].filter((record) => record.at < before).slice(0, limit);
+    for (const record of old) this.#database.keys.delete(record.key);
+    return old.length;
+  }
+
+  #all(wanted: (item: WorkItem) => boolean): WorkItem[] {
+    return [...this.#database.items.values()].filter(wanted).map(copyOf);
+  }
+}
+
+function addHistory(history: Map<string, HistoryEntry[]>, entry: HistoryEntry): void {
+  const entries = history.get(entry.itemId) ?? [];
+  if (entries.some((other) => other.seq === entry.seq)) return;
+  entries.push(entry);
+  entries.sort((a, b) => a.seq - b.seq);
+  history.set(entry.itemId, entries);
+}
+
+/** A copy as a database gives it back: nothing shared, nothing undefined. */
+function copyOf<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
+function columns(items: WorkItem[]): OpenItems {
+  const slice = newOpenItems(items.length);
+  for (const item of items) {
+    const row = slice.count++;
+    slice.id.push(item.id);
+    slice.captureId.push(item.captureId ?? null);
+    slice.status.push(item.status);
+    slice.category.push(item.category ?? null);
+    slice.customerSegment.push(item.customerSegment ?? null);
+    slice.assignedTo.push(item.assignedTo ?? null);
+    slice.created[row] = item.createdDateTime;
+    slice.activation[row] = item.activationDateTime ?? Number.NaN;
+    slice.due[row] = item.dueDateTime ?? Number.NaN;
+    slice.expiration[row] = item.expirationDateTime ?? Number.NaN;
+    slice.businessValue[row] = item.businessValue ?? Number.NaN;
+    slice.seq[row] = item.seq;
+    slice.version[row] = item.version;
+  }
+  return slice;
+}

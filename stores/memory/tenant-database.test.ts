@@ -1,0 +1,13 @@
+import { describe } from 'node:test';
+import { leaseAndJournalConformance } from '../conformance/lease-and-journal.js';
+import { projectionConformance } from '../conformance/projection.js';
+import { MemoryDatabase } from './database.js';
+import { openMemoryStores } from './tenant-database.js';
+
+async function fresh() {
+  const database = new MemoryDatabase();
+  return { stores: openMemoryStores(database), open: async () => openMemoryStores(database) };
+}
+
+describe('memory: lease and journal', () => leaseAndJournalConformance(fresh));
+describe('memory: projection', () => projectionConformance(fresh));

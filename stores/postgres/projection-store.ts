@@ -1,0 +1,191 @@
+import type {
+  HistoryEntry,
+  ItemQuery,
+  KeyRecord,
+  OpenItems,
+  Projection,
+  ProjectionStore,
+  SettingsRecord,
+} from '../../actors/ports.js';
+import { type Instant, type Status, statuses, type WorkItem } from '../../engine/work-item.js';
+import type { Connection } from './connection.js';
+import type { Reader } from './reader.js';
+import { scanKnown, scanOpen } from './scan.js';
+import {
+  columnNames,
+  fromRow,
+  recordDefinition,
+  recordValues,
+  toJson,
+  upsertAssignments,
+  type WorkItemRow,
+} from './work-item-row.js';
+
+const instant = (column: string) => `timestamptz 'epoch' + ${column} * interval '1 ms'`;
+
+/** Moves the cursor by compare-and-set and writes everything, in one statement: all of it or nothing. */
+const projectStatement = `
+  WITH moved AS (
+    UPDATE iwd.follower_cursor SET seq = $2 WHERE name = 'work_item' AND seq = $1 RETURNING 1),
+  items AS (
+    INSERT INTO iwd.work_item AS w (${columnNames})
+    SELECT ${recordValues} FROM moved, json_to_recordset($3::json) AS r (${recordDefinition})
+    ON CONFLICT (id) DO UPDATE SET ${upsertAssignments} WHERE w.version < excluded.version),
+  history AS (
+    INSERT INTO iwd.work_item_history (item_id, seq, at, type, by, version, status, details)
+    SELECT "itemId", seq, ${instant('at')}, type, by, version, status, details
+      FROM moved, json_to_recordset($4::json) AS r ("itemId" uuid, seq bigint, at float8, type text, by text,
+           version integer, status text, details jsonb)
+    ON CONFLICT DO NOTHING),
+  keys AS (
+    INSERT INTO iwd.idempotency_key (key, fingerprint, status, item_id, at)
+    SELECT key, fingerprint, status, "itemId", ${instant('at')}
+      FROM moved, json_to_recordset($5::json) AS r (key text, fingerprint text, status smallint, "itemId" uuid, at float8)
+    ON CONFLICT DO NOTHING),
+  settings AS (
+    INSERT INTO iwd.settings (kind, version, seq, at, by, document)
+    SELECT kind, version, seq, ${instant('at')}, by, document
+      FROM moved, json_to_recordset($6::json) AS r (kind text, version integer, seq bigint, at float8, by text, document json)
+    ON CONFLICT DO NOTHING)
+  SELECT FROM moved`;
+
+/** Categories at and below the path $1: one index probe each, however many items there are. */
+const categoriesBelow = `
+  WITH RECURSIVE path (category) AS (
+    SELECT $1::text COLLATE "C"
+    UNION ALL
+    SELECT (SELECT w.category FROM iwd.work_item w
+             WHERE w.category > CASE WHEN path.category = $1 THEN $1 || '/' ELSE path.category END COLLATE "C"
+               AND w.category < ($1 || '0') COLLATE "C"
+             ORDER BY w.category LIMIT 1)
+      FROM path WHERE path.category IS NOT NULL)`;
+
+const listByStatus = `
+  SELECT ${columnNames} FROM iwd.work_item WHERE seq IN (
+    SELECT head.seq FROM unnest($1::text[]) AS s (status), LATERAL (
+      SELECT w.seq FROM iwd.work_item w WHERE w.status = s.status AND w.seq < $2 ORDER BY w.seq DESC LIMIT $3) AS head
+     ORDER BY 1 DESC LIMIT $3) AND status = ANY ($1)
+   ORDER BY seq DESC`;
+
+const listByCategory = `${categoriesBelow}
+  SELECT ${columnNames} FROM iwd.work_item WHERE (category, seq) IN (
+    SELECT path.category, head.seq FROM path, LATERAL (
+      SELECT w.seq FROM iwd.work_item w
+       WHERE w.category = path.category AND w.seq < $2 AND w.status = ANY ($4) ORDER BY w.seq DESC LIMIT $3) AS head
+     ORDER BY 2 DESC LIMIT $3)
+   ORDER BY seq DESC`;
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** The follower's tables. Writes on a connection of their own, reads on the readers, scans on one opened for each. */
+export class PostgresProjectionStore implements ProjectionStore {
+  readonly #writer: Connection;
+  readonly #reader: Reader;
+  readonly #databaseUrl: string;
+
+  constructor(writer: Connection, reader: Reader, databaseUrl: string) {
+    this.#writer = writer;
+    this.#reader = reader;
+    this.#databaseUrl = databaseUrl;
+  }
+
+  async cursor(): Promise<number> {
+    const text = "SELECT seq FROM iwd.follower_cursor WHERE name = 'work_item'";
+    const [row] = await this.#reader.query<{ seq: number }>('cursor', text, []);
+    return row?.seq ?? 0;
+  }
+
+  async project({ fromSeq, toSeq, items, history, keys, settings }: Projection): Promise<boolean> {
+    const values = [
+      fromSeq,
+      toSeq,
+      `[${items.map(toJson).join(',')}]`,
+      JSON.stringify(history),
+      JSON.stringify(keys),
+      JSON.stringify(settings),
+    ];
+    const query = { name: 'project', text: projectStatement, values };
+    const { rowCount } = await this.#writer.run((client) => client.query(query));
+    return rowCount === 1;
+  }
+
+  async load(ids: readonly string[]): Promise<WorkItem[]> {
+    const text = `SELECT ${columnNames} FROM iwd.work_item WHERE id = ANY ($1::uuid[])`;
+    return this.#items('load', text, [ids.filter((id) => uuidPattern.test(id))]);
+  }
+
+  async loadByCapture(captureIds: readonly string[]): Promise<WorkItem[]> {
+    const text = `SELECT ${columnNames} FROM iwd.work_item WHERE capture_id = ANY ($1::text[])`;
+    return this.#items('load-by-capture', text, [captureIds]);
+  }
+
+  async findKeys(keys: readonly string[]): Promise<KeyRecord[]> {
+    const text = `SELECT key, fingerprint, status, item_id AS "itemId", at FROM iwd.idempotency_key
+                   WHERE key = ANY ($1::text[])`;
+    return this.#reader.query<KeyRecord & { [column: string]: unknown }>('find-keys', text, [keys]);
+  }
+
+  async list(query: ItemQuery): Promise<WorkItem[]> {
+    const wanted = [...new Set<Status>(query.statuses ?? statuses)];
+    const before = query.beforeSeq ?? Number.MAX_SAFE_INTEGER;
+    return query.category === undefined
+      ? this.#items('list-by-status', listByStatus, [wanted, before, query.limit])
+      : this.#items('list-by-category', listByCategory, [query.category, before, query.limit, wanted]);
+  }
+
+  async history(itemId: string, afterSeq: number, limit: number): Promise<HistoryEntry[]> {
+    if (!uuidPattern.test(itemId)) return [];
+    const text = `SELECT item_id, seq, at, type, by, version, status, details FROM iwd.work_item_history
+                   WHERE item_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`;
+    const rows = await this.#reader.query<HistoryRow>('history', text, [itemId, afterSeq, limit]);
+    return rows.map(({ item_id, by, details, ...rest }) => ({
+      itemId: item_id,
+      ...rest,
+      ...(by !== null && { by }),
+      details: JSON.parse(details) as Record<string, unknown>,
+    }));
+  }
+
+  async settings(kind: SettingsRecord['kind'], version?: number): Promise<SettingsRecord | undefined> {
+    const text = `SELECT kind, seq, version, at, by, document FROM iwd.settings
+                   WHERE kind = $1 AND ($2::integer IS NULL OR version = $2) ORDER BY version DESC LIMIT 1`;
+    const [row] = await this.#reader.query<SettingsRow>('settings', text, [kind, version ?? null]);
+    if (!row) return undefined;
+    const { by, document, ...rest } = row;
+    return { ...rest, ...(by !== null && { by }), document: JSON.parse(document) } as SettingsRecord;
+  }
+
+  scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void> {
+    return scanOpen(this.#databaseUrl, sliceItems, each);
+  }
+
+  scanKnown(each: (slice: { captureIds: string[]; keys: string[] }) => void): Promise<void> {
+    return scanKnown(this.#databaseUrl, each);
+  }
+
+  async forgetKeys(before: Instant, limit: number): Promise<number> {
+    const text = `DELETE FROM iwd.idempotency_key WHERE key IN (
+      SELECT key FROM iwd.idempotency_key WHERE at < ${instant('$1::float8')} ORDER BY at LIMIT $2)`;
+    const { rowCount } = await this.#writer.run((client) => client.query(text, [before, limit]));
+    return rowCount ?? 0;
+  }
+
+  async #items(name: string, text: string, values: unknown[]): Promise<WorkItem[]> {
+    return (await this.#reader.query<WorkItemRow>(name, text, values)).map(fromRow);
+  }
+}
+
+type HistoryRow = Omit<HistoryEntry, 'itemId' | 'by' | 'details'> & {
+  item_id: string;
+  by: string | null;
+  details: string;
+};
+
+interface SettingsRow {
+  kind: SettingsRecord['kind'];
+  seq: number;
+  version: number;
+  at: Instant;
+  by: string | null;
+  document: string;
+}

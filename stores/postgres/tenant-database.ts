@@ -1,0 +1,43 @@
+import type { SnapshotStore, TenantStores } from '../../actors/ports.js';
+import { batchTimeouts, Connection, commitTimeouts } from './connection.js';
+import { PostgresJournal } from './journal.js';
+import { PostgresLeaseStore } from './lease-store.js';
+import { PostgresProjectionStore } from './projection-store.js';
+import { Reader } from './reader.js';
+
+/** How a tenant's stores are opened on its database, which `migrate` has brought up to date. */
+export interface TenantDatabaseOptions {
+  databaseUrl: string;
+  tenantId: string;
+  snapshots: SnapshotStore;
+  /** The commit connection broke while nothing ran on it; the next commit gets a fresh one. */
+  onDisconnect?: (error: Error) => void;
+}
+
+/**
+ * Opens a tenant's stores: one connection for commits and the lease, one for the follower's writes, up to three for
+ * reads. Throws when the server cannot be reached, may lose acknowledged work, or holds another tenant.
+ */
+export async function openTenantStores(options: TenantDatabaseOptions): Promise<TenantStores> {
+  const { databaseUrl, tenantId, snapshots, onDisconnect } = options;
+  const commits = new Connection(databaseUrl, commitTimeouts, onDisconnect);
+  const writer = new Connection(databaseUrl, batchTimeouts);
+  const reader = new Reader(databaseUrl);
+  const lease = new PostgresLeaseStore(commits, tenantId);
+  const close = async () => {
+    await Promise.all([commits.close(), writer.close(), reader.close()]);
+  };
+  try {
+    await lease.view();
+  } catch (error) {
+    await close();
+    throw error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  }
+  return {
+    lease,
+    journal: new PostgresJournal(commits, reader, tenantId),
+    projection: new PostgresProjectionStore(writer, reader, databaseUrl),
+    snapshots,
+    close,
+  };
+}
