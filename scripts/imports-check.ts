@@ -19,7 +19,7 @@ const rooms: Readonly<Record<string, readonly string[] | 'anything'>> = {
   // Values of engine are only codes and limits here; everything that decides stays behind the request.
   api: ['engine', 'actors/ports', 'actors/request', 'actors/client'],
   // Data and its conversion: the pure parsers of durations and times, nothing that runs.
-  examples: ['engine'],
+  examples: ['engine', 'bin/intake/wall-time'],
   web: ['api/client'],
   bench: 'anything',
   bin: 'anything',
