@@ -1,0 +1,208 @@
+import type { Readable } from 'node:stream';
+import type { Answer, Reply } from '../actors/request.js';
+import { isRejection, type Rejection, reject, rejections } from '../engine/rejection.js';
+import {
+  type BulkFormat,
+  type BulkLimits,
+  BulkSplitter,
+  type LineFault,
+  type Piece,
+  type Slice,
+} from './bulk-splitter.js';
+
+/** Bytes of one slice, and of a body that goes to the engine as it came. */
+const sliceBytesMax = 256 * 1024;
+const sliceItemsMax = 500;
+/** Slices of one request that the engine works on at once. */
+const slicesInFlightMax = 4;
+/** Bytes that are still read, and dropped, after nothing more is taken: most clients only read an answer at their end. */
+const lingerBytesMax = 1024 * 1024;
+
+export interface BulkOptions {
+  format: BulkFormat;
+  itemBytesMax: number;
+  itemsMax: number;
+  bytesMax: number;
+  /** Never throws. */
+  send(format: BulkFormat, body: Buffer, firstLine: number): Promise<Reply>;
+}
+
+export interface BulkTally {
+  accepted: number;
+  rejected: number;
+  /** JSON text of the result objects in order of lines, comma-separated. */
+  results: string;
+}
+
+/** `refused` is the whole request's problem; with a tally, what was accepted before it stays accepted. */
+export interface BulkOutcome {
+  tally: BulkTally;
+  refused?: Rejection;
+  /** The body was not read to its end: the connection cannot be used again. */
+  unread?: boolean;
+}
+
+/** One slice's or one line's part of the answer. */
+interface Part {
+  accepted: number;
+  rejected: number;
+  json: string;
+  /** Set when the engine refused the slice as a whole, or when the structure broke at this line. */
+  refused?: Rejection;
+}
+
+/**
+ * Takes one bulk body. Memory is bounded by the slices in flight: while they are the allowed number, the stream is not
+ * read, and the socket holds the client back. Rejects only when the stream fails (the client went away): what was sent
+ * to the engine until then is done all the same.
+ */
+export async function takeBulk(stream: Readable, options: BulkOptions): Promise<BulkOutcome> {
+  // Leaving the loop must not destroy the stream: the answer still has to go out on its socket.
+  const chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  const head = await readHead(chunks);
+  if (head.whole && isFewItems(head.body, options)) {
+    const reply = await options.send(options.format, head.body, 0);
+    // Nothing was accepted: a fault in the text is now looked for line by line, anything else is the answer.
+    if (!isRejection(reply)) return { tally: tallyOf([answered(reply)]) };
+    if (rejections[reply.code].status !== 400) return { tally: tallyOf([]), refused: reply };
+  }
+  const run = new BulkRun(options);
+  return run.take(head.body, head.whole ? undefined : chunks);
+}
+
+/** Reads until the body ends or is longer than one slice. How the network cut it makes no difference to what follows. */
+async function readHead(chunks: AsyncIterator<Buffer>): Promise<{ body: Buffer; whole: boolean }> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  while (bytes <= sliceBytesMax) {
+    const { value, done } = await chunks.next();
+    if (done) return { body: Buffer.concat(parts, bytes), whole: true };
+    parts.push(value);
+    bytes += value.length;
+  }
+  return { body: Buffer.concat(parts, bytes), whole: false };
+}
+
+/** True when the body cannot hold more items than allowed, by its separators: all of them, wherever they stand. */
+function isFewItems(body: Buffer, { format, itemsMax }: BulkOptions): boolean {
+  const separator = format === 'array' ? ',' : '\n';
+  let left = itemsMax;
+  for (let at = body.indexOf(separator); at >= 0 && left > 0; at = body.indexOf(separator, at + 1)) left -= 1;
+  return left > 0;
+}
+
+class BulkRun {
+  private readonly splitter: BulkSplitter;
+  private readonly parts: (Part | Promise<Part>)[] = [];
+  private readonly inFlight = new Set<Promise<Part>>();
+  private readonly options: BulkOptions;
+
+  constructor(options: BulkOptions) {
+    this.options = options;
+    const limits: BulkLimits = {
+      itemBytesMax: options.itemBytesMax,
+      itemsMax: options.itemsMax,
+      sliceBytesMax,
+      sliceItemsMax,
+    };
+    this.splitter = new BulkSplitter(options.format, limits);
+  }
+
+  async take(head: Buffer, rest: AsyncIterableIterator<Buffer> | undefined): Promise<BulkOutcome> {
+    const { bytesMax } = this.options;
+    let bytes = head.length;
+    await this.dispatch(this.splitter.push(head));
+    let tooLong = bytes > bytesMax;
+    let dropped = 0;
+    if (rest) {
+      for await (const chunk of rest) {
+        bytes += chunk.length;
+        tooLong ||= bytes > bytesMax;
+        if (tooLong || this.splitter.stop !== undefined) {
+          dropped += chunk.length;
+          if (dropped > lingerBytesMax) break;
+        } else await this.dispatch(this.splitter.push(chunk));
+      }
+    }
+    if (!tooLong) await this.dispatch(this.splitter.end());
+    return { ...(await this.outcome(tooLong)), unread: dropped > lingerBytesMax };
+  }
+
+  private async dispatch(pieces: Piece[]): Promise<void> {
+    for (const piece of pieces) {
+      if ('rejection' in piece) {
+        this.parts.push(refusedLine(piece));
+        continue;
+      }
+      while (this.inFlight.size >= slicesInFlightMax) await Promise.race(this.inFlight);
+      const part = this.sendSlice(piece).finally(() => this.inFlight.delete(part));
+      this.inFlight.add(part);
+      this.parts.push(part);
+    }
+  }
+
+  private async sendSlice(slice: Slice): Promise<Part> {
+    const reply = await this.options.send('ndjson', slice.body, slice.firstLine);
+    return isRejection(reply) ? refusedSlice(slice, reply) : answered(reply);
+  }
+
+  private async outcome(tooLong: boolean): Promise<BulkOutcome> {
+    const parts = await Promise.all(this.parts);
+    const tally = tallyOf(parts);
+    const { itemsMax, bytesMax } = this.options;
+    if (tooLong || this.splitter.stop === 'too-many') {
+      const limit = tooLong ? `${bytesMax} bytes` : `${itemsMax} items`;
+      return {
+        tally,
+        refused: reject('too-large', `A bulk request may have ${limit}; what was accepted before stays accepted.`),
+      };
+    }
+    // Only refused slices, or no array at all: then that is the answer to the whole request.
+    const refused = parts[0]?.refused;
+    if (refused && parts.every((part) => part.refused)) return { tally: tallyOf([]), refused };
+    return { tally };
+  }
+}
+
+function answered(answer: Answer): Part {
+  return { accepted: answer.accepted ?? 0, rejected: answer.refused ?? 0, json: answer.json ?? '' };
+}
+
+/** Every line of a slice that the engine refused as a whole says so: nothing is dropped in silence. */
+function refusedSlice(slice: Slice, rejection: Rejection): Part {
+  const results: string[] = [];
+  let line = slice.firstLine;
+  let from = 0;
+  for (let at = slice.body.indexOf(10); at >= 0; at = slice.body.indexOf(10, from)) {
+    if (at > from) results.push(lineResult(line, rejection));
+    line += 1;
+    from = at + 1;
+  }
+  return { accepted: 0, rejected: results.length, json: results.join(','), refused: rejection };
+}
+
+function refusedLine({ line, rejection }: LineFault): Part {
+  const part = { accepted: 0, rejected: 1, json: lineResult(line, rejection) };
+  return rejection.code === 'invalid-json' ? { ...part, refused: rejection } : part;
+}
+
+function lineResult(line: number, { code, detail }: Rejection): string {
+  return JSON.stringify({ line, status: rejections[code].status, code, detail });
+}
+
+function tallyOf(parts: readonly Part[]): BulkTally {
+  let accepted = 0;
+  let rejected = 0;
+  for (const part of parts) {
+    accepted += part.accepted;
+    rejected += part.rejected;
+  }
+  return {
+    accepted,
+    rejected,
+    results: parts
+      .map((part) => part.json)
+      .filter((json) => json !== '')
+      .join(','),
+  };
+}

@@ -1,0 +1,285 @@
+import { type ItemCommandName, itemCommands } from '../engine/command.js';
+import type { ProblemCode } from './problem.js';
+import type { QueryName, ShapeName } from './shape.js';
+
+/** Where the API lives; health and documents answer at the root as well. */
+export const basePath = '/iwd/v3';
+
+/**
+ * One route, said once: the server registers it, the reader of queries and headers obeys it, and the OpenAPI document
+ * describes it, so the three cannot drift apart.
+ */
+export interface Operation {
+  id: string;
+  method: 'GET' | 'POST' | 'PATCH' | 'PUT';
+  /** Below `basePath`; `{id}` is a work item's UUID. */
+  path: string;
+  summary: string;
+  /** False for health and documents: no key, no gate. */
+  keyed: boolean;
+  query?: readonly QueryName[];
+  takesIfMatch?: boolean;
+  takesIdempotencyKey?: boolean;
+  body?: OperationBody;
+  answers: Readonly<Record<number, OperationAnswer>>;
+  problems: readonly ProblemCode[];
+}
+
+/**
+ * - raw: the bytes go to the engine as they came.
+ * - stream: the bytes go to the engine while they come.
+ * - small: parsed and validated here, by the shape.
+ */
+export interface OperationBody {
+  kind: 'raw' | 'stream' | 'small';
+  /** Media types, the preferred one first, each with the shape that the document shows. */
+  content: Readonly<Record<string, ShapeName>>;
+  required: boolean;
+}
+
+export interface OperationAnswer {
+  description: string;
+  shape?: ShapeName;
+  /** Media type when it is not JSON. */
+  media?: string;
+  etag?: boolean;
+  location?: boolean;
+}
+
+const json = 'application/json';
+const item = (description: string): OperationAnswer => ({ description, shape: 'WorkItem', etag: true });
+const content: readonly ProblemCode[] = [
+  'invalid-json',
+  'invalid-value',
+  'unknown-field',
+  'missing-field',
+  'too-deep',
+  'unsafe-number',
+  'unsafe-text',
+  'unsafe-key',
+  'too-large',
+  'unsupported-media-type',
+];
+
+const create: Operation = {
+  id: 'create',
+  method: 'POST',
+  path: '/workitems',
+  summary: 'Hands in one work item',
+  keyed: true,
+  query: ['mode', 'dryRun'],
+  takesIdempotencyKey: true,
+  body: { kind: 'raw', content: { [json]: 'Draft' }, required: true },
+  answers: {
+    200: item('It was there already with the same content, or was updated, or this is a dry run.'),
+    201: { ...item('Created, and durable.'), location: true },
+  },
+  problems: [...content, 'capture-conflict', 'key-reused'],
+};
+
+const bulk: Operation = {
+  id: 'createMany',
+  method: 'POST',
+  path: '/workitems/bulk',
+  summary:
+    'Hands in many work items, streamed; one bad line harms no other. A body that turns out longer than allowed answers 413 with the results so far: what they call accepted stays accepted',
+  keyed: true,
+  query: ['mode'],
+  body: {
+    kind: 'stream',
+    content: { [json]: 'DraftList', 'application/x-ndjson': 'Draft', 'application/jsonl': 'Draft' },
+    required: true,
+  },
+  answers: { 200: { description: 'A result for each line, in order.', shape: 'BulkAnswer' } },
+  problems: ['invalid-json', 'invalid-value', 'unknown-field', 'too-large', 'unsupported-media-type'],
+};
+
+const update: Operation = {
+  id: 'update',
+  method: 'PATCH',
+  path: '/workitems/{id}',
+  summary: 'Changes fields of a work item',
+  keyed: true,
+  query: ['dryRun'],
+  takesIfMatch: true,
+  takesIdempotencyKey: true,
+  body: { kind: 'raw', content: { 'application/merge-patch+json': 'Patch', [json]: 'Patch' }, required: true },
+  answers: { 200: item('The item after the change.') },
+  problems: [...content, 'not-found', 'illegal-transition', 'version-mismatch', 'key-reused'],
+};
+
+const commandBodies: Record<ItemCommandName, ShapeName> = {
+  hold: 'ReasonBody',
+  resume: 'NoBody',
+  cancel: 'EndBody',
+  complete: 'EndBody',
+  reject: 'EndBody',
+  restart: 'NoBody',
+  activate: 'NoBody',
+  assign: 'AgentBody',
+  unassign: 'NoBody',
+};
+
+const commandSummaries: Record<ItemCommandName, string> = {
+  hold: 'Puts the item on hold',
+  resume: 'Puts a held item back into the queue, or tries to classify it again',
+  cancel: 'Ends the item: no longer wanted',
+  complete: 'Ends the item: the work is done',
+  reject: 'Ends the item: refused by whoever should do it',
+  restart: 'Starts an ended item again',
+  activate: 'Puts a scheduled item into the queue now',
+  assign: 'Gives the item to one agent',
+  unassign: 'Takes the item back into the queue',
+};
+
+const smallBodyProblems: readonly ProblemCode[] = [
+  'invalid-json',
+  'invalid-value',
+  'unknown-field',
+  'missing-field',
+  'unsafe-text',
+  'too-large',
+  'unsupported-media-type',
+];
+
+const command = (name: ItemCommandName): Operation => ({
+  id: name,
+  method: 'POST',
+  path: `/workitems/{id}/${name}`,
+  summary: commandSummaries[name],
+  keyed: true,
+  takesIfMatch: true,
+  takesIdempotencyKey: true,
+  body: { kind: 'small', content: { [json]: commandBodies[name] }, required: commandBodies[name] === 'AgentBody' },
+  answers: { 200: item('The item after the command.') },
+  problems: [...smallBodyProblems, 'not-found', 'illegal-transition', 'version-mismatch', 'key-reused'],
+});
+
+const next: Operation = {
+  id: 'next',
+  method: 'POST',
+  path: '/workitems/next',
+  summary: 'Assigns the best item of this instant to the agent',
+  keyed: true,
+  takesIdempotencyKey: true,
+  body: { kind: 'small', content: { [json]: 'AgentBody' }, required: true },
+  answers: { 200: item('The item, assigned.'), 204: { description: 'The queue is empty.' } },
+  problems: [...smallBodyProblems, 'key-reused'],
+};
+
+const read = (id: string, path: string, summary: string, answer: OperationAnswer, query?: QueryName[]): Operation => ({
+  id,
+  method: 'GET',
+  path,
+  summary,
+  keyed: true,
+  ...(query && { query }),
+  answers: { 200: answer },
+  problems: [
+    'invalid-value',
+    'unknown-field',
+    ...(query?.includes('cursor') ? (['invalid-cursor'] as const) : []),
+    ...(path.includes('{id}') || id.startsWith('get') ? (['not-found'] as const) : []),
+  ],
+});
+
+const settings = (kind: 'categories' | 'prioritization'): Operation[] => {
+  const shape = kind === 'categories' ? 'Categories' : 'Prioritization';
+  const path = `/settings/${kind}`;
+  const answer: OperationAnswer = { description: 'The settings document.', shape, etag: true };
+  return [
+    read(`get-${kind}`, path, `The ${kind} settings, or an earlier version of them`, answer, ['version']),
+    {
+      id: `put-${kind}`,
+      method: 'PUT',
+      path,
+      summary: `Replaces the ${kind} settings; the versions before are kept`,
+      keyed: true,
+      takesIfMatch: true,
+      takesIdempotencyKey: true,
+      body: { kind: 'raw', content: { [json]: shape }, required: true },
+      answers: { 200: answer },
+      problems: [...content, 'invalid-settings', 'version-mismatch', 'key-reused'],
+    },
+  ];
+};
+
+const open = (id: string, summary: string, answers: Operation['answers'], problems: ProblemCode[] = []): Operation => ({
+  id,
+  method: 'GET',
+  path: `/${id}`,
+  summary,
+  keyed: false,
+  answers,
+  problems,
+});
+
+const health: OperationAnswer = { description: 'As the summary says.', shape: 'Health' };
+
+/** Answered at the root and under the base path. */
+export const openOperations: readonly Operation[] = [
+  open('livez', 'The process is alive', { 200: health }),
+  open('readyz', 'Every tenant has an owner that answers, and the server is not draining', {
+    200: health,
+    503: health,
+  }),
+  open('healthz', 'A summary for people; always 200 while the process is alive', { 200: health }),
+  open(
+    'metrics',
+    'Prometheus metrics of the front and of every shard',
+    {
+      200: { description: 'Text format 0.0.4.', media: 'text/plain; version=0.0.4; charset=utf-8' },
+    },
+    ['unauthorized'],
+  ),
+  open('openapi.json', 'This document', { 200: { description: 'OpenAPI 3.1.', media: json } }),
+  open('docs', 'This document, for people', { 200: { description: 'A page.', media: 'text/html; charset=utf-8' } }),
+];
+
+export const operations: readonly Operation[] = [
+  create,
+  bulk,
+  read('list', '/workitems', 'Finds work items, newest first', { description: 'One page.', shape: 'WorkItemPage' }, [
+    'captureId',
+    'status',
+    'category',
+    'limit',
+    'cursor',
+  ]),
+  next,
+  read('get', '/workitems/{id}', 'One work item', item('The item.')),
+  update,
+  ...itemCommands.map(command),
+  read(
+    'history',
+    '/workitems/{id}/history',
+    'What happened to the item, oldest first',
+    {
+      description: 'One page.',
+      shape: 'HistoryPage',
+    },
+    ['limit', 'cursor'],
+  ),
+  read('explain', '/workitems/{id}/explain', 'Why the item stands where it stands in the queue', {
+    description: 'The explanation.',
+    shape: 'Explanation',
+  }),
+  read(
+    'queue',
+    '/queue',
+    'The head of the queue in its exact order at this instant',
+    {
+      description: 'The items in order.',
+      shape: 'Queue',
+    },
+    ['limit'],
+  ),
+  ...settings('categories'),
+  ...settings('prioritization'),
+  ...openOperations,
+];
+
+/** Every URL template that an operation answers, `{id}` not filled in. */
+export function urlsOf(operation: Operation): string[] {
+  return operation.keyed ? [basePath + operation.path] : [operation.path, basePath + operation.path];
+}

@@ -1,0 +1,130 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Answer, Engine, Request as EngineRequest } from '../actors/request.js';
+import { type ItemCommandName, itemCommands } from '../engine/command.js';
+import { pageItemsDefault } from '../engine/limits.js';
+import { isRejection, type Rejection, reject } from '../engine/rejection.js';
+import type { Caller } from './api-keys.js';
+import { readId, readIdempotencyKey, readIfMatch } from './header.js';
+import { basePath, type Operation } from './operation.js';
+import { sendProblem } from './problem.js';
+import { type Query, readQuery } from './query.js';
+
+/** What a request says, checked, before it becomes the engine's. */
+interface Asked {
+  id: string;
+  query: Query;
+  body: unknown;
+  ifMatch?: number;
+}
+
+/** The body of a command, as its schema let it through. */
+interface CommandBody {
+  agentId?: string;
+  reason?: string;
+  resultCode?: string;
+}
+
+type Translate = (asked: Asked) => EngineRequest;
+
+/** How each operation's request reads in the engine's words. */
+const translations: Record<string, Translate> = {
+  create: ({ body, query }) => ({ op: 'create', body: body as Buffer, mode: modeOf(query), dryRun: isDryRun(query) }),
+  update: ({ id, body, ifMatch, query }) => ({
+    op: 'update',
+    id,
+    body: body as Buffer,
+    ifMatch,
+    dryRun: isDryRun(query),
+  }),
+  list: ({ query }) => ({
+    op: 'list',
+    captureId: query.captureId,
+    statuses: query.status,
+    category: query.category,
+    limit: query.limit ?? pageItemsDefault,
+    cursor: query.cursor,
+  }),
+  next: ({ body }) => ({ op: 'next', agentId: (body as { agentId: string }).agentId }),
+  get: ({ id }) => ({ op: 'get', id }),
+  history: ({ id, query }) => ({ op: 'history', id, limit: query.limit ?? pageItemsDefault, cursor: query.cursor }),
+  explain: ({ id }) => ({ op: 'explain', id }),
+  queue: ({ query }) => ({ op: 'queue', limit: query.limit ?? pageItemsDefault }),
+  ...Object.fromEntries(itemCommands.map((name) => [name, translateCommand(name)])),
+  ...settingsTranslations('categories'),
+  ...settingsTranslations('prioritization'),
+};
+
+function translateCommand(name: ItemCommandName): Translate {
+  return ({ id, ifMatch, body }) => {
+    const { reason, resultCode, agentId } = body as CommandBody;
+    return { op: 'command', name, id, ifMatch, reason, resultCode, agentId };
+  };
+}
+
+function settingsTranslations(kind: 'categories' | 'prioritization'): Record<string, Translate> {
+  return {
+    [`get-${kind}`]: ({ query }) => ({ op: 'getSettings', kind, version: query.version }),
+    [`put-${kind}`]: ({ body, ifMatch }) => ({ op: 'putSettings', kind, body: body as Buffer, ifMatch }),
+  };
+}
+
+export function modeOf(query: Query): 'create' | 'upsert' {
+  return query.mode?.[0] === 'upsert' ? 'upsert' : 'create';
+}
+
+function isDryRun(query: Query): boolean | undefined {
+  return query.dryRun?.[0] === 'true' ? true : undefined;
+}
+
+/** A handler for one operation that the engine answers with one reply. Made once a route, not once a request. */
+export function engineHandler(operation: Operation, engine: Engine) {
+  const translate = translations[operation.id];
+  if (!translate) throw new Error(`operation ${operation.id} has no translation`);
+  const names = operation.query ?? [];
+  const hasId = operation.path.includes('{id}');
+  return async function handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const asked = readAsked(request, operation, names, hasId);
+    if ('rejected' in asked) return sendProblem(reply, asked);
+    const key = operation.takesIdempotencyKey ? readIdempotencyKey(request.headers['idempotency-key']) : undefined;
+    if (isRejection(key)) return sendProblem(reply, key);
+    const caller = request.caller as Caller;
+    const ask = translate(asked);
+    ask.by = caller.keyName;
+    if (key !== undefined) ask.idempotencyKey = key;
+    const answer = await engine.request(caller.tenantId, ask);
+    return isRejection(answer) ? sendProblem(reply, answer) : sendAnswer(reply, answer);
+  };
+}
+
+function readAsked(
+  request: FastifyRequest,
+  operation: Operation,
+  names: NonNullable<Operation['query']>,
+  hasId: boolean,
+): Asked | Rejection {
+  const query = readQuery(request.query, names);
+  if ('rejected' in query) return query;
+  const id = hasId ? readId((request.params as { id: string }).id) : '';
+  if (id === undefined) return reject('not-found', 'There is no work item with this id.');
+  const { body } = request;
+  if (operation.body?.kind === 'raw' && body === undefined) return reject('invalid-json', 'A body is required here.');
+  const asked: Asked = { id, query, body };
+  if (operation.takesIfMatch) {
+    const ifMatch = readIfMatch(request.headers['if-match']);
+    if (isRejection(ifMatch)) return ifMatch;
+    asked.ifMatch = ifMatch;
+  }
+  return asked;
+}
+
+export const jsonMediaType = 'application/json; charset=utf-8';
+
+/** The engine's JSON text goes out as it is. */
+function sendAnswer(reply: FastifyReply, answer: Answer): FastifyReply {
+  reply.code(answer.status);
+  if (answer.replayed) reply.header('idempotency-replayed', 'true');
+  if (answer.status === 204) return reply.send();
+  if (answer.version !== undefined) reply.header('etag', `"${answer.version}"`);
+  if (answer.status === 201 && answer.id !== undefined) reply.header('location', `${basePath}/workitems/${answer.id}`);
+  return reply.header('content-type', jsonMediaType).send(answer.json);
+}

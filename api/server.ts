@@ -1,0 +1,215 @@
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import type { Registry } from 'prom-client';
+import type { Engine } from '../actors/request.js';
+import type { Caller, Tenants } from './api-keys.js';
+import { bulkHandler } from './bulk-route.js';
+import { refuseUnparsed } from './client-error.js';
+import { EventLoopDelay, Gate, type LoopDelay } from './gate.js';
+import { requestId } from './header.js';
+import { HttpMetrics } from './http-metrics.js';
+import { openHandlers } from './open-route.js';
+import { type Operation, operations, urlsOf } from './operation.js';
+import { type Problem, pathOf, sendProblem } from './problem.js';
+import { allowedMethods, problemOf } from './refusal.js';
+import { engineHandler } from './route.js';
+import { type ApiSettings, apiDefaults, commandBytesMax, settingsBytesMax } from './settings.js';
+import { shapes } from './shape.js';
+import { parseSmallBody, schemaProblem } from './small-body.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set before any handler of a keyed operation runs. */
+    caller: Caller | null;
+  }
+  interface FastifyInstance {
+    /**
+     * Refuses new work (503 `draining`, `Connection: close`) and turns `/readyz` to 503; resolves when nothing is in
+     * flight. Listening goes on: `close()` comes after. The caller bounds how long it waits.
+     */
+    drain(): Promise<void>;
+  }
+  interface FastifyContextConfig {
+    operation?: Operation;
+  }
+}
+
+export interface ServerOptions {
+  engine: Engine;
+  tenants: Tenants;
+  settings?: Partial<ApiSettings>;
+  /** Gets one line a request: debug, or warn for slow and failed ones. Without it nothing is logged. */
+  logger?: Pick<FastifyBaseLogger, 'debug' | 'warn' | 'error'>;
+  /** Other metrics of this thread; ours are added. */
+  registry?: Registry;
+  loop?: LoopDelay;
+}
+
+/** What the hooks of one server share. */
+export interface Front {
+  engine: Engine;
+  tenants: Tenants;
+  settings: ApiSettings;
+  gate: Gate;
+  metrics: HttpMetrics;
+  logger: ServerOptions['logger'];
+}
+
+/** The HTTP front, not yet listening. `close()` ends everything that it started. */
+export function buildServer(options: ServerOptions): FastifyInstance {
+  const settings = { ...apiDefaults, ...options.settings };
+  const loop = options.loop ?? new EventLoopDelay();
+  const gate = new Gate(settings, loop);
+  const metrics = new HttpMetrics(gate, options.registry);
+  const front: Front = { ...options, settings, gate, metrics, logger: options.logger };
+  const server = fastify(fastifyOptions(front));
+  server.server.maxConnections = settings.connectionsMax;
+  server.removeAllContentTypeParsers();
+  server.decorateRequest('caller', null);
+  server.decorate('drain', () => gate.drain());
+  server.setErrorHandler((error: FastifyError, request, reply) => sendProblem(reply, problemOf(error, request, front)));
+  server.setNotFoundHandler(refuseUnknown);
+  addHooks(server, front);
+  for (const operation of operations) register(server, operation, front);
+  server.addHook('onClose', async () => {
+    if (loop instanceof EventLoopDelay) loop.stop();
+  });
+  return server;
+}
+
+function fastifyOptions(front: Front) {
+  const { settings } = front;
+  return {
+    // Fastify's own logger would make a child logger for every request; `onResponse` writes our line instead.
+    logger: false as const,
+    genReqId: requestId,
+    requestIdHeader: false as const,
+    exposeHeadRoutes: false,
+    // The gate refuses while draining; requests that Fastify lets in until its `close` are served.
+    return503OnClosing: false,
+    requestTimeout: settings.requestTimeoutMs,
+    keepAliveTimeout: settings.keepAliveTimeoutMs,
+    http: {
+      headersTimeout: Math.min(settings.headersTimeoutMs, settings.requestTimeoutMs),
+      connectionsCheckingInterval: settings.connectionsCheckMs,
+      maxHeaderSize: settings.headerBytesMax,
+    },
+    routerOptions: { maxParamLength: 200 },
+    bodyLimit: settings.itemBytesMax,
+    ajv: {
+      customOptions: {
+        coerceTypes: false as const,
+        removeAdditional: false as const,
+        useDefaults: false,
+        allErrors: true,
+      },
+    },
+    schemaErrorFormatter: schemaProblem,
+    clientErrorHandler: refuseUnparsed,
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      sendProblem(reply, problemOf(error, request, front));
+    },
+  };
+}
+
+/** Each operation has its own scope, for each has its own media types. */
+function register(server: FastifyInstance, operation: Operation, front: Front): void {
+  const handler = handlerOf(operation, front);
+  void server.register(async (scope) => {
+    addParsers(scope, operation);
+    const { body } = operation;
+    for (const url of urlsOf(operation)) {
+      scope.route({
+        method: operation.method,
+        url: url.replace('{id}', ':id'),
+        config: { operation },
+        bodyLimit: bodyLimit(operation, front.settings),
+        ...(body?.kind === 'small' && { schema: { body: shapes[Object.values(body.content)[0]!] } }),
+        ...(body?.kind === 'small' && { preValidation: fillBody }),
+        handler,
+      });
+    }
+  });
+}
+
+function handlerOf(operation: Operation, front: Front) {
+  if (!operation.keyed) return openHandlers[operation.id]!(front);
+  if (operation.body?.kind === 'stream') return bulkHandler(operation, front.engine, front.settings);
+  return engineHandler(operation, front.engine);
+}
+
+function bodyLimit(operation: Operation, settings: ApiSettings): number {
+  if (operation.body?.kind === 'small') return commandBytesMax;
+  return operation.id.startsWith('put-') ? settingsBytesMax : settings.itemBytesMax;
+}
+
+function addParsers(scope: FastifyInstance, { body }: Operation): void {
+  if (!body) return;
+  const types = Object.keys(body.content);
+  if (body.kind === 'stream') scope.addContentTypeParser(types, (_request, payload, done) => done(null, payload));
+  else if (body.kind === 'small') scope.addContentTypeParser(types, { parseAs: 'buffer' }, parseSmallBody);
+  else scope.addContentTypeParser(types, { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes));
+}
+
+/** No body is as good as an empty object; where a field is required, that is what the answer then says. */
+function fillBody(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  request.body ??= {};
+  done();
+}
+
+function addHooks(server: FastifyInstance, front: Front): void {
+  const { gate, tenants, metrics, settings, logger } = front;
+  server.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-content-type-options', 'nosniff');
+    reply.header('cache-control', 'no-store');
+    reply.header('x-request-id', request.id);
+    if (gate.draining) reply.header('connection', 'close');
+    const { operation } = request.routeOptions.config;
+    if (!operation?.keyed) return done();
+    const problem = admit(request, reply, operation);
+    if (problem) return void sendProblem(reply, problem);
+    done();
+  });
+
+  function admit(request: FastifyRequest, reply: FastifyReply, operation: Operation): Problem | undefined {
+    const key = request.headers['x-api-key'];
+    request.caller = (typeof key === 'string' && tenants.findByKey(key)) || null;
+    if (request.caller === null) return unauthorized;
+    const bulk = operation.body?.kind === 'stream';
+    const problem = gate.admit(bulk);
+    // `close` comes once for every response, also for one whose client has gone.
+    if (!problem) reply.raw.once('close', bulk ? leaveBulk : leave);
+    return problem;
+  }
+  const leave = () => gate.leave(false);
+  const leaveBulk = () => gate.leave(true);
+
+  server.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'none';
+    const ms = reply.elapsedTime;
+    metrics.observe(request.method, route, reply.statusCode, ms / 1000);
+    if (logger) {
+      const level = reply.statusCode >= 500 || ms > settings.slowMs ? 'warn' : 'debug';
+      const tenantId = request.caller?.tenantId;
+      logger[level](
+        { requestId: request.id, tenantId, method: request.method, route, status: reply.statusCode, ms },
+        'request',
+      );
+    }
+    done();
+  });
+}
+
+const unauthorized: Problem = { code: 'unauthorized', detail: 'Send a valid API key in the header x-api-key.' };
+
+function refuseUnknown(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const methods = allowedMethods(pathOf(request.url));
+  if (methods.length === 0) return sendProblem(reply, { code: 'not-found', detail: 'There is no such path here.' });
+  reply.header('allow', methods.join(', '));
+  return sendProblem(reply, { code: 'method-not-allowed', detail: `Allowed here: ${methods.join(', ')}.` });
+}

@@ -1,0 +1,275 @@
+import Type, { type TSchema } from 'typebox';
+import { pageItemsDefault, pageItemsMax, reasonLengthMax, textLengthMax } from '../engine/limits.js';
+import { plainTexts, statuses } from '../engine/work-item.js';
+
+/**
+ * The JSON shapes of the API. Those of small bodies validate requests; those of items and settings document what the
+ * engine itself parses and writes.
+ */
+
+/** A text that can be stored: no NUL (Postgres refuses it) and no lone surrogate (it would silently become U+FFFD). */
+export const storablePattern = '^[^\\u0000\\p{Surrogate}]*$';
+
+const text = (lengthMax: number, description: string, example: string) =>
+  Type.String({ minLength: 1, maxLength: lengthMax, pattern: storablePattern, description, examples: [example] });
+
+const agentId = text(textLengthMax, 'The resource that does the work: a person, a team, a bot.', 'agent-7');
+const reason = Type.Optional(text(reasonLengthMax, 'Why, kept in the history.', 'Waiting for the customer'));
+const resultCode = Type.Optional(text(reasonLengthMax, 'How it ended, in the source system’s words.', 'RESOLVED'));
+
+const closed = { additionalProperties: false };
+
+export const noBody = Type.Object({}, closed);
+export const reasonBody = Type.Object({ reason }, closed);
+export const endBody = Type.Object({ resultCode, reason }, closed);
+export const agentBody = Type.Object({ agentId }, closed);
+
+const instant = (description: string) =>
+  Type.String({ format: 'date-time', description, examples: ['2026-03-02T08:30:00Z'] });
+const sourceInstant = (description: string) => Type.Optional(instant(`${description} ISO 8601 with an offset.`));
+const short = (description: string) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength: textLengthMax, description }));
+
+const draftFields = {
+  captureId: short('The source’s own id; makes a repeated create safe.'),
+  category: short('A category path: the source has classified the item itself.'),
+  businessValue: Type.Optional(Type.Number({ description: 'What the item is worth, in the tenant’s own measure.' })),
+  customerSegment: short('For example gold.'),
+  departmentId: short('Owning department.'),
+  processId: short('Owning process.'),
+  createdDateTime: sourceInstant('When the work began to wait; not in the future.'),
+  activationDateTime: sourceInstant('Not handed out before.'),
+  dueDateTime: sourceInstant('When it should be done.'),
+  expirationDateTime: sourceInstant('When it is worthless.'),
+  sourceCreatedDateTime: sourceInstant('When the source created it.'),
+  sourceDueDateTime: sourceInstant('When the source wants it done.'),
+  sourceVersion: Type.Optional(Type.Integer({ minimum: 0, description: 'Orders the messages of a source.' })),
+  sourceUpdatedDateTime: sourceInstant('Orders the messages of a source.'),
+  ...Object.fromEntries(plainTexts.map((name) => [name, short('Kept as the source gave it.')])),
+  attributes: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'Free JSON object.' })),
+};
+
+const draftExample = {
+  captureId: 'crm-4711',
+  businessValue: 120,
+  customerSegment: 'gold',
+  dueDateTime: '2026-03-02T16:30:00Z',
+  attributes: { complaintType: 'Noise - Street' },
+};
+
+export const workItemId = '0198c5a0-7e1b-7c3d-9f00-5b8f4a2c6d1e';
+
+export const itemExample = {
+  id: workItemId,
+  ...draftExample,
+  status: 'queued',
+  category: 'noise/street',
+  priority: 212.5,
+  createdDateTime: '2026-03-02T08:30:00Z',
+  version: 1,
+};
+
+const draft = Type.Object(draftFields, { ...closed, examples: [draftExample] });
+
+const patch = Type.Object(
+  Object.fromEntries(
+    Object.entries(draftFields).map(([name, schema]) => [name, Type.Optional(Type.Union([schema, Type.Null()]))]),
+  ),
+  {
+    ...closed,
+    description: 'JSON Merge Patch (RFC 7396): null takes a field away.',
+    examples: [{ businessValue: 200 }],
+  },
+);
+
+const workItem = Type.Object(
+  {
+    ...draftFields,
+    id: Type.String({ format: 'uuid' }),
+    status: Type.Enum([...statuses]),
+    priority: Type.Optional(Type.Number({ description: 'At the instant of the answer; it changes with time.' })),
+    version: Type.Integer({ description: 'The ETag.' }),
+    assignedTo: Type.Optional(Type.String()),
+  },
+  { additionalProperties: true, examples: [itemExample] },
+);
+
+const page = (item: TSchema, example: unknown) =>
+  Type.Object(
+    {
+      items: Type.Array(item),
+      next: Type.Union([Type.String(), Type.Null()], { description: 'Cursor of the next page.' }),
+    },
+    { examples: [{ items: [example], next: null }] },
+  );
+
+const reference = (name: string) => Type.Ref(`#/components/schemas/${name}`);
+
+const historyEntryExample = {
+  seq: 17,
+  at: '2026-03-02T09:00:00Z',
+  type: 'held',
+  by: 'crm',
+  version: 2,
+  status: 'held',
+};
+
+const bulkResult = Type.Object({
+  line: Type.Integer({ minimum: 0, description: 'Index in the array, or number of the NDJSON line, from 0.' }),
+  status: Type.Integer(),
+  id: Type.Optional(Type.String({ format: 'uuid' })),
+  code: Type.Optional(Type.String()),
+  detail: Type.Optional(Type.String()),
+});
+
+const bulkExample = {
+  accepted: 1,
+  rejected: 1,
+  results: [
+    { line: 0, id: workItemId, status: 201 },
+    { line: 1, status: 400, code: 'invalid-value', detail: 'businessValue must be a number.' },
+  ],
+};
+
+const categoriesExample = {
+  categories: [
+    {
+      id: 'noise',
+      parent: null,
+      name: 'Noise',
+      rule: "item.attributes.complaintType.startsWith('Noise')",
+      schema: 'standard',
+      sla: 'PT8H',
+      defaults: { dueAfter: 'PT8H' },
+    },
+  ],
+};
+
+const prioritizationExample = {
+  schemas: [
+    {
+      id: 'standard',
+      origin: 'created',
+      mode: 'step',
+      points: [
+        { offset: 'PT0S', priority: 100 },
+        { offset: 'PT4H', priority: 300 },
+      ],
+      businessValueWeight: 0.1,
+      segmentWeights: { gold: 50 },
+    },
+  ],
+};
+
+const category = Type.Object(
+  {
+    id: Type.String(),
+    parent: Type.Union([Type.String(), Type.Null()]),
+    name: Type.String(),
+    rule: Type.Optional(Type.String({ description: 'CEL over `item`; first match among siblings wins.' })),
+    schema: Type.Optional(Type.String()),
+    sla: Type.Optional(Type.String({ description: 'ISO 8601 duration.' })),
+    defaults: Type.Optional(Type.Object({ dueAfter: Type.Optional(Type.String()) }, closed)),
+  },
+  closed,
+);
+
+const schema = Type.Object(
+  {
+    id: Type.String(),
+    origin: Type.Enum(['created', 'activation', 'due']),
+    mode: Type.Enum(['step', 'linear']),
+    points: Type.Array(Type.Object({ offset: Type.String(), priority: Type.Number() }, closed)),
+    businessValueWeight: Type.Optional(Type.Number()),
+    segmentWeights: Type.Optional(Type.Record(Type.String(), Type.Number())),
+  },
+  closed,
+);
+
+const free = (description: string, example: unknown) =>
+  Type.Object({}, { additionalProperties: true, description, examples: [example] });
+
+/** The named shapes, as the document's `components/schemas`. */
+export const shapes = {
+  Draft: draft,
+  DraftList: Type.Array(reference('Draft'), { examples: [[draftExample]] }),
+  Patch: patch,
+  WorkItem: workItem,
+  WorkItemPage: page(reference('WorkItem'), itemExample),
+  Queue: Type.Object(
+    {
+      at: instant('The instant at which the order and all priorities hold.'),
+      items: Type.Array(reference('WorkItem')),
+    },
+    { examples: [{ at: '2026-03-02T09:00:00Z', items: [itemExample] }] },
+  ),
+  HistoryPage: page(free('One event of the item.', historyEntryExample), historyEntryExample),
+  Explanation: free(
+    'Why the item stands where it stands: rule, schema, segment, terms of the score, rank, what is next.',
+    {
+      id: workItemId,
+      category: 'noise/street',
+      rank: 3,
+    },
+  ),
+  DryRun: free('What would happen; nothing is stored.', { category: 'noise/street', priority: 100 }),
+  BulkAnswer: Type.Object(
+    { accepted: Type.Integer(), rejected: Type.Integer(), results: Type.Array(bulkResult) },
+    { examples: [bulkExample] },
+  ),
+  Categories: Type.Object(
+    { categories: Type.Array(category), version: Type.Optional(Type.Integer()) },
+    { additionalProperties: true, examples: [categoriesExample] },
+  ),
+  Prioritization: Type.Object(
+    { schemas: Type.Array(schema), version: Type.Optional(Type.Integer()) },
+    { additionalProperties: true, examples: [prioritizationExample] },
+  ),
+  NoBody: Type.Object({}, { ...closed, examples: [{}] }),
+  ReasonBody: Type.Object({ reason }, { ...closed, examples: [{ reason: 'Waiting for the customer' }] }),
+  EndBody: Type.Object({ resultCode, reason }, { ...closed, examples: [{ resultCode: 'RESOLVED' }] }),
+  AgentBody: Type.Object({ agentId }, { ...closed, examples: [{ agentId: 'agent-7' }] }),
+  Health: free('Liveness or readiness.', { status: 'ready' }),
+} as const;
+
+export type ShapeName = keyof typeof shapes;
+
+/** The query parameters, by name: validation and documentation read the same entry. */
+export const queryFields = {
+  captureId: { kind: 'text', lengthMax: textLengthMax, description: 'The item with this captureId.' },
+  category: { kind: 'text', lengthMax: 2048, description: 'A category path: it and everything below it.' },
+  cursor: { kind: 'text', lengthMax: 512, description: '`next` of the page before.' },
+  status: { kind: 'list', of: statuses, description: 'One or more states, repeated or comma-separated.' },
+  limit: {
+    kind: 'integer',
+    min: 1,
+    max: pageItemsMax,
+    description: `Items of one page, by default ${pageItemsDefault}.`,
+  },
+  version: {
+    kind: 'integer',
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+    description: 'An earlier version of the settings.',
+  },
+  mode: {
+    kind: 'list',
+    of: ['create', 'upsert'],
+    single: true,
+    description: '`upsert`: update what the captureId names.',
+  },
+  dryRun: {
+    kind: 'list',
+    of: ['true', 'false'],
+    single: true,
+    description: '`true`: answer what would happen, store nothing.',
+  },
+} as const satisfies Record<string, QueryField>;
+
+export type QueryField = { description: string } & (
+  | { kind: 'text'; lengthMax: number }
+  | { kind: 'integer'; min: number; max: number }
+  | { kind: 'list'; of: readonly string[]; single?: boolean }
+);
+
+export type QueryName = keyof typeof queryFields;
