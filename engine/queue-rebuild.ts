@@ -1,0 +1,115 @@
+import type { ItemTable } from './item-table.js';
+import type { Order } from './order.js';
+
+/** Operations of a step that takes 1 to 4 ms at 1,000,000 items (`bench/queue.ts`). */
+export const rebuildOpsDefault = 50_000;
+/** What one node costs to order, or one item to move, in units of looking at one slot. */
+const opsPerNode = 4;
+const opsPerCrossing = 100;
+
+type Phase = 'count' | 'fill' | 'tighten' | 'catch up' | 'done';
+
+/**
+ * Builds a new order beside the one in force, in steps that the caller spreads over its turns:
+ *
+ *   count   looks at every queued slot to learn how big each heap gets, so that no heap grows while it is filled
+ *   fill    looks at every slot again and appends the queued ones; slots below `cursor` are in the new order
+ *   tighten orders the heaps from the leaves up
+ *   catch up moves what has crossed segments since, then takes the old order's place
+ *
+ * Meanwhile the old order answers. Every change of the queue goes to the new one as well, at once, if the slot is below
+ * the cursor: half-built heaps take pushes and removals, so there is nothing to redo and the end is always reached.
+ */
+export class Rebuild {
+  private readonly old: Order;
+  private readonly next: Order;
+  private readonly table: ItemTable;
+  private readonly swap: () => void;
+  private phase: Phase = 'count';
+  private cursor = 0;
+  private clock = Number.NEGATIVE_INFINITY;
+
+  /** `swap` puts the new order in force; called once. */
+  constructor(old: Order, next: Order, swap: () => void) {
+    this.old = old;
+    this.next = next;
+    this.table = old.table;
+    this.swap = swap;
+    next.loosen();
+  }
+
+  /** True when the new order is in force, or a later rebuild has replaced this one. */
+  get done(): boolean {
+    return this.phase === 'done';
+  }
+
+  /** Goes on for about `opsMax` operations at time t; true when `done`. */
+  step(opsMax: number, t: number): boolean {
+    if (t > this.clock) this.clock = t;
+    switch (this.phase) {
+      case 'count':
+        this.count(opsMax);
+        break;
+      case 'fill':
+        this.fill(opsMax);
+        break;
+      case 'tighten':
+        if (this.next.tightenStep(Math.ceil(opsMax / opsPerNode)) === 0) this.phase = 'catch up';
+        break;
+      case 'catch up':
+        if (this.next.advance(this.clock, Math.ceil(opsMax / opsPerCrossing))) this.finish();
+    }
+    return this.done;
+  }
+
+  /** The queue has taken the slot in. */
+  inserted(slot: number, lane: number, t: number): void {
+    if (t > this.clock) this.clock = t;
+    if (this.holds(slot)) this.next.insert(slot, lane, this.clock);
+  }
+
+  removed(slot: number): void {
+    if (this.holds(slot)) this.next.remove(slot);
+  }
+
+  rekeyed(slot: number, t: number): void {
+    if (t > this.clock) this.clock = t;
+    if (this.holds(slot)) this.next.rekey(slot, this.clock);
+  }
+
+  /** A later rebuild takes this one's place. */
+  giveUp(): void {
+    if (this.done) return;
+    this.phase = 'done';
+    this.next.discard();
+  }
+
+  /** Whether the new order answers for the slot already. */
+  private holds(slot: number): boolean {
+    return this.phase !== 'count' && (this.phase !== 'fill' || slot < this.cursor);
+  }
+
+  private count(opsMax: number): void {
+    const { old, next, clock } = this;
+    const end = Math.min(this.table.slotEnd, this.cursor + opsMax);
+    for (let slot = this.cursor; slot < end; slot++) if (old.has(slot)) next.expect(slot, old.laneOf(slot), clock);
+    this.cursor = end;
+    if (end < this.table.slotEnd) return;
+    next.reserveExpected();
+    this.cursor = 0;
+    this.phase = 'fill';
+  }
+
+  private fill(opsMax: number): void {
+    const { old, next, clock } = this;
+    const end = Math.min(this.table.slotEnd, this.cursor + opsMax);
+    for (let slot = this.cursor; slot < end; slot++) if (old.has(slot)) next.insert(slot, old.laneOf(slot), clock);
+    this.cursor = end;
+    if (end === this.table.slotEnd) this.phase = 'tighten';
+  }
+
+  private finish(): void {
+    this.phase = 'done';
+    this.swap();
+  }
+}

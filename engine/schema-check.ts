@@ -1,0 +1,135 @@
+import { parseDuration } from './duration.js';
+import { curvePointsMax, schemasMax, scoreMax, segmentWeightsMax, textLengthMax } from './limits.js';
+import type { Fault, RejectionCode } from './rejection.js';
+import type { SchemaDocument } from './schema.js';
+
+const idPattern = /^[A-Za-z0-9_.-]{1,64}$/;
+const origins = ['created', 'activation', 'due'];
+const modes = ['step', 'linear'];
+const documentFields = ['id', 'origin', 'mode', 'points', 'businessValueWeight', 'segmentWeights'];
+/** A body full of faults gets no more than these back. */
+const faultsMax = 100;
+
+type Json = Record<string, unknown>;
+
+/** Checks the whole body of `PUT /settings/prioritization`: the schema documents, or every fault found. */
+export function checkSchemas(body: unknown): { documents: SchemaDocument[] } | { faults: Fault[] } {
+  const check = new SchemaCheck();
+  check.body(body);
+  if (check.faults.length > 0) return { faults: check.faults };
+  return { documents: (body as { schemas: SchemaDocument[] }).schemas };
+}
+
+class SchemaCheck {
+  readonly faults: Fault[] = [];
+  private readonly ids = new Set<string>();
+
+  body(body: unknown): void {
+    if (!this.object(body, '', ['schemas'], ['schemas'])) return;
+    const { schemas } = body;
+    if (!this.array(schemas, '/schemas', 0, schemasMax)) return;
+    for (const [at, schema] of schemas.entries()) this.schema(schema, `/schemas/${at}`);
+  }
+
+  private schema(schema: unknown, pointer: string): void {
+    if (!this.object(schema, pointer, documentFields, ['id', 'origin', 'mode', 'points'])) return;
+    this.id(schema.id, `${pointer}/id`);
+    this.oneOf(schema.origin, `${pointer}/origin`, origins);
+    this.oneOf(schema.mode, `${pointer}/mode`, modes);
+    this.points(schema.points, `${pointer}/points`);
+    if ('businessValueWeight' in schema) this.score(schema.businessValueWeight, `${pointer}/businessValueWeight`);
+    if ('segmentWeights' in schema) this.weights(schema.segmentWeights, `${pointer}/segmentWeights`);
+  }
+
+  private id(id: unknown, pointer: string): void {
+    if (id === undefined) return;
+    if (typeof id !== 'string' || !idPattern.test(id)) {
+      this.add(pointer, 'invalid-value', 'An id is 1 to 64 letters, digits, or any of _ . -');
+    } else if (id === 'none') {
+      this.add(
+        pointer,
+        'invalid-value',
+        '"none" is the built-in schema of categories that name none; choose another id',
+      );
+    } else if (this.ids.has(id)) {
+      this.add(pointer, 'invalid-value', `The id "${id}" is used by an earlier schema; ids are unique`);
+    } else this.ids.add(id);
+  }
+
+  private points(points: unknown, pointer: string): void {
+    if (points === undefined || !this.array(points, pointer, 1, curvePointsMax)) return;
+    let before = Number.NEGATIVE_INFINITY;
+    for (const [at, point] of points.entries()) {
+      const here = `${pointer}/${at}`;
+      if (!this.object(point, here, ['offset', 'priority'], ['offset', 'priority'])) continue;
+      if ('priority' in point) this.score(point.priority, `${here}/priority`);
+      if ('offset' in point) before = this.offset(point.offset, `${here}/offset`, before);
+    }
+  }
+
+  /** The offset in milliseconds, or `before` when it is faulty. */
+  private offset(offset: unknown, pointer: string, before: number): number {
+    const ms = typeof offset === 'string' ? parseDuration(offset) : undefined;
+    if (ms === undefined) {
+      this.add(pointer, 'invalid-value', 'An offset is an ISO 8601 duration of weeks to seconds, such as PT4H or -P1D');
+      return before;
+    }
+    if (ms <= before) this.add(pointer, 'invalid-value', 'Offsets ascend: this one must be later than the one before');
+    return Math.max(ms, before);
+  }
+
+  private weights(weights: unknown, pointer: string): void {
+    if (!this.object(weights, pointer)) return;
+    const entries = Object.entries(weights);
+    if (entries.length > segmentWeightsMax) {
+      this.add(pointer, 'invalid-value', `At most ${segmentWeightsMax} segments may have a weight`);
+      return;
+    }
+    for (const [segment, weight] of entries) {
+      const here = `${pointer}/${segment.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+      if (segment.length < 1 || segment.length > textLengthMax) {
+        this.add(here, 'invalid-value', `A segment's name is 1 to ${textLengthMax} characters`);
+      }
+      this.score(weight, here);
+    }
+  }
+
+  private score(value: unknown, pointer: string): void {
+    if (typeof value === 'number' && Math.abs(value) <= scoreMax) return;
+    this.add(pointer, 'invalid-value', `A number from -${scoreMax} to ${scoreMax} is expected`);
+  }
+
+  private oneOf(value: unknown, pointer: string, allowed: readonly string[]): void {
+    if (value === undefined || allowed.includes(value as string)) return;
+    this.add(pointer, 'invalid-value', `One of ${allowed.join(', ')} is expected`);
+  }
+
+  private array(value: unknown, pointer: string, min: number, max: number): value is unknown[] {
+    if (value === undefined) return false;
+    if (Array.isArray(value) && value.length >= min && value.length <= max) return true;
+    this.add(pointer, 'invalid-value', `An array of ${min} to ${max} entries is expected`);
+    return false;
+  }
+
+  /** Without `known`, any field may stand in the object. */
+  private object(value: unknown, pointer: string, known?: string[], required: string[] = []): value is Json {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      this.add(pointer, 'invalid-value', 'An object is expected');
+      return false;
+    }
+    for (const field of Object.keys(value)) {
+      if (known === undefined || known.includes(field)) continue;
+      const here = `${pointer}/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+      this.add(here, 'unknown-field', `Not a field here; known are ${known.join(', ')}`);
+    }
+    for (const field of required) {
+      if ((value as Json)[field] === undefined)
+        this.add(`${pointer}/${field}`, 'missing-field', `"${field}" is required`);
+    }
+    return true;
+  }
+
+  private add(pointer: string, code: RejectionCode, detail: string): void {
+    if (this.faults.length < faultsMax) this.faults.push({ pointer, code, detail });
+  }
+}

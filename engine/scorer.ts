@@ -1,0 +1,86 @@
+import type { ItemTable } from './item-table.js';
+import { type Origin, type Prioritization, type Schema, weightedUnits } from './prioritization.js';
+
+const originCodes: Record<Origin, number> = { created: 0, activation: 1, due: 2 };
+
+/**
+ * A prioritization over the table's columns: the same definitions as `Prioritization`, by slot and without allocation.
+ * The segments that have a weight keep their numbers as long as the scorer lives, so a weight is one array read.
+ */
+export class Scorer {
+  readonly schemas: readonly Schema[];
+  private readonly table: ItemTable;
+  private readonly schemaOfCategory: (category: number) => number;
+  private readonly origins: Uint8Array;
+  private readonly starts: Float64Array[];
+  private readonly valueWeights: Float64Array;
+  private readonly segmentUnits: Float64Array[];
+  private readonly held: number[] = [];
+
+  /** `schemaOf` gives the schema's index for a number of `table.categories` (0 = no category). */
+  constructor(table: ItemTable, prioritization: Prioritization, schemaOf: (category: number) => number) {
+    const { schemas } = prioritization;
+    this.schemas = schemas;
+    this.table = table;
+    this.schemaOfCategory = schemaOf;
+    this.origins = Uint8Array.from(schemas, (schema) => originCodes[schema.origin]);
+    this.starts = schemas.map((schema) => Float64Array.from(schema.segments, (segment) => segment.start));
+    this.valueWeights = Float64Array.from(schemas, (schema) => schema.businessValueWeight);
+    this.segmentUnits = schemas.map((schema) => this.holdSegments(schema));
+  }
+
+  /** Lets the numbers of weighted segments go; the scorer must not be used after. */
+  release(): void {
+    for (const number of this.held.splice(0)) this.table.segments.release(number);
+  }
+
+  schemaOf(slot: number): number {
+    return this.schemaOfCategory(this.table.category[slot]);
+  }
+
+  /** The instant that ages count from, NaN when the item has none. */
+  originOf(schema: number, slot: number): number {
+    const { table } = this;
+    const code = this.origins[schema];
+    if (code === 0) return table.created[slot];
+    if (code === 2) return table.due[slot];
+    const activation = table.activation[slot];
+    return Number.isNaN(activation) ? table.created[slot] : activation;
+  }
+
+  /** The part of the score that time does not change, in millionths of a point. */
+  staticOf(schema: number, slot: number): number {
+    const weight = this.valueWeights[schema];
+    const value = this.table.businessValue[slot];
+    const units = this.segmentUnits[schema];
+    const segment = this.table.segment[slot];
+    const fromValue = weight === 0 || value === 0 ? 0 : weightedUnits(weight, value);
+    return segment < units.length ? fromValue + units[segment] : fromValue;
+  }
+
+  /** Index of the segment at time t; 0 for ever without an origin. */
+  segmentAt(schema: number, origin: number, t: number): number {
+    const starts = this.starts[schema];
+    const age = t - origin;
+    let index = starts.length - 1;
+    while (index > 0 && !(age >= starts[index])) index--;
+    return index;
+  }
+
+  /** When the item leaves the segment, Infinity when it never does. */
+  leaves(schema: number, segment: number, origin: number): number {
+    const starts = this.starts[schema];
+    if (segment + 1 >= starts.length || Number.isNaN(origin)) return Number.POSITIVE_INFINITY;
+    return origin + starts[segment + 1];
+  }
+
+  private holdSegments(schema: Schema): Float64Array {
+    const units: number[] = [];
+    for (const [text, weight] of schema.segmentWeights) {
+      const number = this.table.segments.acquire(text);
+      this.held.push(number);
+      units[number] = weight;
+    }
+    return Float64Array.from(units, (weight) => weight ?? 0);
+  }
+}
