@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { formatDuration, parseDuration } from '../engine/duration.js';
 import { attributesBytesMax } from '../engine/limits.js';
+import { nearest } from '../engine/nearest.js';
 
 /**
  * Every setting of the server in one table: name, type, default, meaning. Start-up, the redacted print-out and the
@@ -206,8 +207,9 @@ export const settingsTable = {
   requestTimeoutMs: duration(
     {
       env: 'IWD_REQUEST_TIMEOUT',
-      standard: 'PT15S',
-      description: 'Longest time for receiving one request and for its answer; beyond it 408 or 503.',
+      standard: 'PT30S',
+      description:
+        'Longest time for receiving one request (408) and for its answer (503); 32 MB of bulk take it at 10 Mbit/s.',
     },
     { min: 'PT0.1S', max: 'PT10M' },
   ),
@@ -223,7 +225,7 @@ export const settingsTable = {
   eventLoopLagMaxMs: duration(
     {
       env: 'IWD_EVENT_LOOP_LAG_MAX',
-      standard: 'PT0.5S',
+      standard: 'PT0.25S',
       description: "The front's event-loop delay (p99 of the last second) beyond which new requests get 503.",
     },
     { min: 'PT0.01S', max: 'PT1M' },
@@ -310,27 +312,6 @@ function unknownVariables(env: Environment): string[] {
       const near = nearest(name, known);
       return `${name} is not a setting${near ? `; did you mean ${near}?` : ' (docs/operations.md lists them)'}`;
     });
-}
-
-/** The known name that fewest edits lead to, if few enough to be a slip: at most a third of its length. */
-function nearest(name: string, known: Iterable<string>): string | undefined {
-  const ranked = [...known].map((other) => ({ other, edits: editDistance(name.slice(0, 64), other) }));
-  ranked.sort((a, b) => a.edits - b.edits);
-  const best = ranked[0];
-  return best && best.edits <= best.other.length / 3 ? best.other : undefined;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 /**
