@@ -10,32 +10,32 @@ export function missing(name: 'TEST_DATABASE_URL' | 'TEST_REDIS_URL'): string | 
   return `${name} is not set (npm test sets it)`;
 }
 
-/** Databases of one test file: each is created when asked for, migrated, and dropped when the file ends. */
-export function testDatabases(): { create(): Promise<string> } {
-  const names: string[] = [];
+const empty = `
+  DELETE FROM iwd.tenant_lease; DELETE FROM iwd.journal; DELETE FROM iwd.work_item; DELETE FROM iwd.work_item_history;
+  DELETE FROM iwd.idempotency_key; DELETE FROM iwd.settings; UPDATE iwd.follower_cursor SET seq = 0`;
+
+/** The database of one test file: created and migrated before its first test, dropped after its last. */
+export function testDatabase(): { readonly url: string; empty(): Promise<void>; query: typeof query } {
   const server = process.env.TEST_DATABASE_URL ?? '';
-  const run = async (statements: string[]) => {
-    const client = await connect(server, { ...readTimeouts, statementTimeoutMs: 30_000, queryTimeoutMs: 30_000 });
-    for (const statement of statements) await client.query(statement);
-    await client.end();
-  };
-  const template = `iwd_test_${randomBytes(6).toString('hex')}`;
-  const urlOf = (name: string) => Object.assign(new URL(server), { pathname: `/${name}` }).href;
+  const name = `iwd_test_${randomBytes(6).toString('hex')}`;
+  const url = server && Object.assign(new URL(server), { pathname: `/${name}` }).href;
   before(async () => {
     if (!server) return;
-    await run([`CREATE DATABASE ${template} TEMPLATE template0`]);
-    await migrate(urlOf(template));
+    await query(server, `CREATE DATABASE ${name} TEMPLATE template0`);
+    await migrate(url);
   });
   after(async () => {
-    if (!server) return;
-    await run([...names, template].map((name) => `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+    if (server) await query(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
   });
-  return {
-    async create() {
-      const name = `${template}_${names.length}`;
-      names.push(name);
-      await run([`CREATE DATABASE ${name} TEMPLATE ${template}`]);
-      return urlOf(name);
-    },
-  };
+  return { url, query, empty: async () => void (await query(url, empty)) };
+}
+
+/** Rows of one query on a connection of its own. */
+export async function query(url: string, text: string, values?: unknown[]): Promise<Record<string, unknown>[]> {
+  const client = await connect(url, { ...readTimeouts, statementTimeoutMs: 30_000, queryTimeoutMs: 30_000 });
+  try {
+    return ((await client.query(text, values)).rows ?? []) as Record<string, unknown>[];
+  } finally {
+    await client.end();
+  }
 }

@@ -1,26 +1,33 @@
-import { after, describe } from 'node:test';
+import { afterEach, describe } from 'node:test';
 import type { TenantStores } from '../../actors/ports.js';
 import { leaseAndJournalConformance } from '../conformance/lease-and-journal.js';
 import { projectionConformance } from '../conformance/projection.js';
-import { missing, testDatabases } from '../conformance/test-database.js';
+import { missing, testDatabase } from '../conformance/test-database.js';
 import { MemorySnapshotStore } from '../memory/snapshot-store.js';
 import { openTenantStores } from './tenant-database.js';
 
 describe('postgres', { skip: missing('TEST_DATABASE_URL') }, () => {
-  const opened: TenantStores[] = [];
-  const databases = testDatabases();
+  let opened: TenantStores[] = [];
+  const database = testDatabase();
 
   async function fresh() {
-    const databaseUrl = await databases.create();
+    await closeAll();
+    await database.empty();
     const open = async () => {
-      const stores = await openTenantStores({ databaseUrl, tenantId: 'demo', snapshots: new MemorySnapshotStore() });
+      const snapshots = new MemorySnapshotStore();
+      const stores = await openTenantStores({ databaseUrl: database.url, tenantId: 'demo', snapshots });
       opened.push(stores);
       return stores;
     };
     return { stores: await open(), open };
   }
 
+  async function closeAll() {
+    await Promise.all(opened.map((stores) => stores.close()));
+    opened = [];
+  }
+
   describe('lease and journal', () => leaseAndJournalConformance(fresh));
   describe('projection', () => projectionConformance(fresh));
-  after(() => Promise.all(opened.map((stores) => stores.close())));
+  afterEach(closeAll);
 });
