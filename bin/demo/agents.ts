@@ -44,8 +44,8 @@ async function runAgent(agentId: string, { client, random, signal }: AgentOption
     const hold = random() < heldShare;
     const path = `/workitems/${item.id}/${hold ? 'hold' : 'complete'}`;
     const body = hold ? { reason: 'waits for the inspector' } : { resultCode: 'solved' };
-    await patiently(signal, tally, () => client.request('POST', path, body));
-    tally[hold ? 'held' : 'completed']++;
+    const done = await patiently(signal, tally, () => client.request('POST', path, body));
+    if (done) tally[hold ? 'held' : 'completed']++;
   }
 }
 
