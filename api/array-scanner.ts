@@ -45,10 +45,10 @@ export class ArrayScanner {
           this.sink.part(chunk.subarray(start, at));
           this.endElement(byte);
           start = -1;
-        } else if (!this.inside(byte)) return this.broken(at);
+        } else if (!this.inside(byte)) this.broken(at);
       } else if (!isSpace(byte)) {
-        if (!this.between(byte)) return this.broken(at);
-        if (this.place === 'element' || this.place === 'string') start = at;
+        if (!this.between(byte)) this.broken(at);
+        else if (this.place === 'element' || this.place === 'string') start = at;
       }
       if (this.sink.stop !== undefined) return;
     }

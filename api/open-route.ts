@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { docsPage, docsPolicy } from './docs-page.js';
+import type { Front } from './front.js';
 import { openApiDocument } from './openapi.js';
 import { sendProblem } from './problem.js';
-import type { Front } from './server.js';
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 

@@ -42,13 +42,13 @@ function readField(name: string, field: QueryField, value: string | string[]): s
   if (value === '' || value.length > field.lengthMax) {
     return fault(pointer(name), 'invalid-value', `${name} must have 1 to ${field.lengthMax} characters.`);
   }
-  if (unstorable.test(value))
+  if (value.includes('\0') || unstorable.test(value))
     return fault(pointer(name), 'unsafe-text', `${name} holds characters that cannot be stored.`);
   return value;
 }
 
-/** NUL, lone surrogates, and U+FFFD: what decoding leaves of bytes that were not UTF-8. */
-const unstorable = /[\u0000\p{Surrogate}\uFFFD]/u;
+/** Lone surrogates, and U+FFFD: what decoding leaves of bytes that were not UTF-8. */
+const unstorable = /[\p{Surrogate}\uFFFD]/u;
 
 function readInteger(name: string, field: { min: number; max: number }, value: string): number | Rejection {
   const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyRequest } from 'fastify';
+import type { Front } from './front.js';
 import { operations, urlsOf } from './operation.js';
 import { type Problem, ProblemError } from './problem.js';
-import type { Front } from './server.js';
 
 /** Turns whatever a route threw into a problem. What we did not expect is logged here and told to nobody else. */
 export function problemOf(error: FastifyError | ProblemError, request: FastifyRequest, front: Front): Problem {

@@ -1,15 +1,10 @@
-import fastify, {
-  type FastifyBaseLogger,
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-} from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Engine } from '../actors/request.js';
-import type { Caller, Tenants } from './api-keys.js';
+import type { Tenants } from './api-keys.js';
 import { bulkHandler } from './bulk-route.js';
 import { refuseUnparsed } from './client-error.js';
+import type { Front, Log } from './front.js';
 import { EventLoopDelay, Gate, type LoopDelay } from './gate.js';
 import { requestId } from './header.js';
 import { HttpMetrics } from './http-metrics.js';
@@ -22,42 +17,15 @@ import { type ApiSettings, apiDefaults, commandBytesMax, settingsBytesMax } from
 import { shapes } from './shape.js';
 import { parseSmallBody, schemaProblem } from './small-body.js';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Set before any handler of a keyed operation runs. */
-    caller: Caller | null;
-  }
-  interface FastifyInstance {
-    /**
-     * Refuses new work (503 `draining`, `Connection: close`) and turns `/readyz` to 503; resolves when nothing is in
-     * flight. Listening goes on: `close()` comes after. The caller bounds how long it waits.
-     */
-    drain(): Promise<void>;
-  }
-  interface FastifyContextConfig {
-    operation?: Operation;
-  }
-}
-
 export interface ServerOptions {
   engine: Engine;
   tenants: Tenants;
   settings?: Partial<ApiSettings>;
   /** Gets one line a request: debug, or warn for slow and failed ones. Without it nothing is logged. */
-  logger?: Pick<FastifyBaseLogger, 'debug' | 'warn' | 'error'>;
+  logger?: Log;
   /** Other metrics of this thread; ours are added. */
   registry?: Registry;
   loop?: LoopDelay;
-}
-
-/** What the hooks of one server share. */
-export interface Front {
-  engine: Engine;
-  tenants: Tenants;
-  settings: ApiSettings;
-  gate: Gate;
-  metrics: HttpMetrics;
-  logger: ServerOptions['logger'];
 }
 
 /** The HTTP front, not yet listening. `close()` ends everything that it started. */
@@ -66,7 +34,8 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const loop = options.loop ?? new EventLoopDelay();
   const gate = new Gate(settings, loop);
   const metrics = new HttpMetrics(gate, options.registry);
-  const front: Front = { ...options, settings, gate, metrics, logger: options.logger };
+  const { engine, tenants, logger } = options;
+  const front: Front = { engine, tenants, settings, gate, metrics, logger };
   const server = fastify(fastifyOptions(front));
   server.server.maxConnections = settings.connectionsMax;
   server.removeAllContentTypeParsers();
@@ -112,6 +81,8 @@ function fastifyOptions(front: Front) {
     schemaErrorFormatter: schemaProblem,
     clientErrorHandler: refuseUnparsed,
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      // Refused before any hook runs.
+      addCommonHeaders(request, reply);
       sendProblem(reply, problemOf(error, request, front));
     },
   };
@@ -158,16 +129,20 @@ function addParsers(scope: FastifyInstance, { body }: Operation): void {
 
 /** No body is as good as an empty object; where a field is required, that is what the answer then says. */
 function fillBody(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
-  request.body ??= {};
+  if (request.body === undefined) request.body = {};
   done();
+}
+
+function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-content-type-options', 'nosniff');
+  reply.header('cache-control', 'no-store');
+  reply.header('x-request-id', request.id);
 }
 
 function addHooks(server: FastifyInstance, front: Front): void {
   const { gate, tenants, metrics, settings, logger } = front;
   server.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-content-type-options', 'nosniff');
-    reply.header('cache-control', 'no-store');
-    reply.header('x-request-id', request.id);
+    addCommonHeaders(request, reply);
     if (gate.draining) reply.header('connection', 'close');
     const { operation } = request.routeOptions.config;
     if (!operation?.keyed) return done();

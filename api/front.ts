@@ -1,0 +1,37 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Engine } from '../actors/request.js';
+import type { Caller, Tenants } from './api-keys.js';
+import type { Gate } from './gate.js';
+import type { HttpMetrics } from './http-metrics.js';
+import type { Operation } from './operation.js';
+import type { ApiSettings } from './settings.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set before any handler of a keyed operation runs. */
+    caller: Caller | null;
+  }
+  interface FastifyInstance {
+    /**
+     * Refuses new work (503 `draining`, `Connection: close`) and turns `/readyz` to 503; resolves when nothing is in
+     * flight. Listening goes on: `close()` comes after. The caller bounds how long it waits.
+     */
+    drain(): Promise<void>;
+  }
+  interface FastifyContextConfig {
+    operation?: Operation;
+  }
+}
+
+/** The part of a pino logger that the front uses. */
+export type Log = Pick<FastifyBaseLogger, 'debug' | 'warn' | 'error'>;
+
+/** What the hooks of one server share. */
+export interface Front {
+  engine: Engine;
+  tenants: Tenants;
+  settings: ApiSettings;
+  gate: Gate;
+  metrics: HttpMetrics;
+  logger?: Log;
+}
