@@ -4,8 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { parseDraft } from '../engine/draft.js';
+import { compilePrioritization } from '../engine/prioritization.js';
+import { isRejection } from '../engine/rejection.js';
+import { compileRule, viewOf } from '../engine/rule.js';
 import { cityItems } from './city-items.js';
 import { drawRequests, loadFrequencies } from './city-requests.js';
+import { cityCategories, citySchemas } from './city-settings.js';
 import { measure } from './measure-city.js';
 import { readNyc311, requestOf } from './nyc-311.js';
 
@@ -134,4 +139,58 @@ test('a row without a required column is refused by name', () => {
     requestOf({ 'Unique Key': '1', 'Created Date': 'x', Agency: '', 'Complaint Type': 'y' }),
     'Agency is empty',
   );
+});
+
+/** The path of the first category whose rule is true, level by level: DESIGN's rule, written as plainly as possible. */
+function classify(item: unknown): string {
+  const draft = parseDraft(item, { now: Date.now() });
+  assert.ok(!isRejection(draft), JSON.stringify(draft));
+  const view = viewOf(draft, true);
+  const hit = (parent: string | null): string[] => {
+    const found = cityCategories
+      .filter((category) => category.parent === parent && category.rule)
+      .find(({ rule }) => {
+        const compiled = compileRule(rule!);
+        assert.ok(!('error' in compiled), JSON.stringify([rule, compiled]));
+        return compiled.matches(view);
+      });
+    return found ? [found.id, ...hit(found.id)] : [];
+  };
+  return hit(null).join('/');
+}
+
+test('the engine takes the schemas, and every category has a schema of them or inherits one', () => {
+  const compiled = compilePrioritization({ schemas: citySchemas });
+  assert.ok('prioritization' in compiled, JSON.stringify(compiled));
+  const ids = new Set(citySchemas.map(({ id }) => id));
+  for (const { id, parent, schema } of cityCategories) {
+    assert.ok(schema ? ids.has(schema) : cityCategories.some((one) => one.id === parent && one.schema), id);
+  }
+});
+
+test('every complaint of the measured day finds the category that a city would expect', () => {
+  const items = cityItems(drawRequests(3000, 3), { now: Date.now(), run: 'r' });
+  const byType = new Map(items.map((item) => [`${item.attributes.complaintType} ${item.departmentId}`, item]));
+  const expected: Record<string, string> = {
+    'Noise - Residential NYPD': 'noise/residential',
+    'Noise - Street/Sidewalk NYPD': 'noise/street',
+    'Noise - Helicopter EDC': 'noise/vehicle',
+    'Illegal Parking NYPD': 'parking',
+    'Blocked Driveway NYPD': 'parking/driveway',
+    'Illegal Fireworks NYPD': 'hazard/fireworks',
+    'Food Poisoning DOHMH': 'hazard/public-health',
+    'Traffic Signal Condition DOT': 'hazard/traffic',
+    'Encampment NYPD': 'people',
+    'Homeless Person Assistance DHS': 'people',
+    'Missed Collection DSNY': 'sanitation/collection',
+    'Rodent DOHMH': 'inspection/rodents',
+    'Street Condition DOT': 'streets',
+    'Drinking NYPD': 'police',
+    'Taxi Complaint TLC': 'other',
+  };
+  const found = Object.fromEntries(
+    Object.keys(expected).map((kind) => [kind, byType.get(kind) && classify(byType.get(kind))]),
+  );
+  assert.deepEqual(found, expected);
+  for (const item of byType.values()) assert.notEqual(classify(item), '');
 });

@@ -96,5 +96,6 @@ test('file names say something', () => {
   for (const path of ['engine/index.ts', 'engine/string-utils.ts', 'actors/queue-manager.ts', 'api/helpers/a.ts']) {
     finds({ [path]: '' }, 'says nothing');
   }
+  assert.deepEqual(check({ 'engine/slot-index.ts': '' }), []);
   finds({ 'engine/itemTable.ts': '' }, 'kebab-case');
 });

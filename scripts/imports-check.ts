@@ -42,7 +42,7 @@ const engineModules = new Set([
   '@marcbachmann/cel-js',
 ]);
 
-const emptyNames = new Set(['index', 'util', 'utils', 'helper', 'helpers', 'manager', 'managers', 'common', 'misc']);
+const emptyNames = new Set(['util', 'utils', 'helper', 'helpers', 'manager', 'managers', 'common', 'misc']);
 
 const comments =
   /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|(?<=[=(,:!&|?{;[]\s*|\breturn\s+)\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/)|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
@@ -118,6 +118,8 @@ function nameProblems(path: string): string[] {
     .replace(/\.ts$/, '')
     .split(/[/.-]/)
     .find((word) => emptyNames.has(word));
+  // A barrel; `slot-index.ts` is a thing.
+  if (/(^|\/)index(\.test)?\.ts$/.test(path)) return [`${path}: "index" says nothing; import the file that exports it`];
   if (empty) return [`${path}: "${empty}" says nothing; name the file for what it exports`];
   return /^[a-z0-9./-]+$/.test(path) ? [] : [`${path}: file names are kebab-case`];
 }
