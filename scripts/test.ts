@@ -92,8 +92,7 @@ const args = process.argv.slice(2);
 if (args.includes('--help')) {
   console.log(help);
 } else {
-  // The terminal sends Ctrl-C to the whole group, a kill reaches only this process: either way the servers are stopped
-  // in the order of `runTests`, after the tests.
+  // The terminal sends Ctrl-C to the whole group, a kill reaches only this process; the servers stop themselves.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => running?.kill(signal));
   process.exitCode = await main(args);
 }
