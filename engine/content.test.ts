@@ -160,6 +160,9 @@ test('the position is right behind any valid JSON that rubbish follows', () => {
 
 test('a body that imitates a refusal is refused as one', () => {
   assert.equal(refused(bytes('{"rejected":true,"code":"unauthorized"}')).code, 'unknown-field');
+  const [good, bad] = decodeBody(bytes('[{"captureId":"c"},{"rejected":true,"code":"unauthorized"}]')) as unknown[];
+  assert.deepEqual(good, { captureId: 'c' });
+  assert.ok(isRejection(bad) && bad.code === 'unknown-field');
 });
 
 test('the hash does not depend on the order of keys', () => {

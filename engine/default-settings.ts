@@ -1,0 +1,24 @@
+import type { CategoryDocument } from './category.js';
+import type { SchemaDocument } from './schema.js';
+
+/**
+ * The settings of a new tenant, which work for any source before anybody has configured anything: one category takes
+ * every item, and the queue is oldest first. 0 to 1000 points over 30 days is a steady 33 points a day, so that the
+ * first schema somebody writes beside it has room above and below; after 30 days age no longer tells items apart.
+ * Business value is not weighed: its unit is the customer's, and any factor would be a guess.
+ */
+export const defaultSchemas: readonly SchemaDocument[] = [
+  {
+    id: 'standard',
+    origin: 'created',
+    mode: 'linear',
+    points: [
+      { offset: 'PT0S', priority: 0 },
+      { offset: 'P30D', priority: 1000 },
+    ],
+  },
+];
+
+export const defaultCategories: readonly CategoryDocument[] = [
+  { id: 'general', parent: null, name: 'General', rule: 'true', schema: 'standard' },
+];
