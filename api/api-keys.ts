@@ -47,5 +47,5 @@ function sha256(key: string): Buffer {
 }
 
 function slot(digest: Buffer): string {
-  return digest.latin1Slice(0, 16);
+  return digest.toString('latin1', 0, 16);
 }

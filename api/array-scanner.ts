@@ -33,7 +33,7 @@ export class ArrayScanner {
 
   push(chunk: Buffer): void {
     // Where the current element's bytes begin in this chunk; -1 between elements.
-    let start = this.place === 'element' || this.place === 'string' ? 0 : -1;
+    let start = this.inElement() ? 0 : -1;
     for (let at = 0; at < chunk.length; at++) {
       if (this.place === 'string') {
         at = this.skipString(chunk, at);
@@ -48,7 +48,7 @@ export class ArrayScanner {
         } else if (!this.inside(byte)) this.broken(at);
       } else if (!isSpace(byte)) {
         if (!this.between(byte)) this.broken(at);
-        else if (this.place === 'element' || this.place === 'string') start = at;
+        else if (this.inElement()) start = at;
       }
       if (this.sink.stop !== undefined) return;
     }
@@ -58,6 +58,10 @@ export class ArrayScanner {
 
   end(): void {
     if (this.place !== 'done') this.broken(0, 'The body ends before the array does');
+  }
+
+  private inElement(): boolean {
+    return this.place === 'element' || this.place === 'string';
   }
 
   /** False when the byte cannot stand here. */

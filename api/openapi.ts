@@ -115,7 +115,7 @@ function answerObject(operation: Operation, answer: OperationAnswer): Json {
     ...(operation.takesIdempotencyKey ? ['Idempotency-Replayed'] : []),
   ];
   const content = answer.shape
-    ? { 'application/json': mediaObject(answer.shape) }
+    ? { 'application/json': answer.dryRun ? orDryRun(answer.shape) : mediaObject(answer.shape) }
     : answer.media && {
         [answer.media]: { schema: answer.media.includes('json') ? { type: 'object' } : { type: 'string' } },
       };
@@ -124,6 +124,11 @@ function answerObject(operation: Operation, answer: OperationAnswer): Json {
     headers: Object.fromEntries(headers.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
     ...(content && { content }),
   };
+}
+
+function orDryRun(shape: ShapeName): Json {
+  const media = mediaObject(shape);
+  return { ...media, schema: { anyOf: [media.schema, { $ref: '#/components/schemas/DryRun' }] } };
 }
 
 const responseHeaders: Json = {

@@ -40,6 +40,8 @@ export interface OperationBody {
 export interface OperationAnswer {
   description: string;
   shape?: ShapeName;
+  /** True when `?dryRun=true` answers its own shape instead. */
+  dryRun?: boolean;
   /** Media type when it is not JSON. */
   media?: string;
   etag?: boolean;
@@ -71,7 +73,7 @@ const create: Operation = {
   takesIdempotencyKey: true,
   body: { kind: 'raw', content: { [json]: 'Draft' }, required: true },
   answers: {
-    200: item('It was there already with the same content, or was updated, or this is a dry run.'),
+    200: { ...item('It was there already with the same content, or was updated, or this is a dry run.'), dryRun: true },
     201: { ...item('Created, and durable.'), location: true },
   },
   problems: [...content, 'capture-conflict', 'key-reused'],
@@ -104,7 +106,7 @@ const update: Operation = {
   takesIfMatch: true,
   takesIdempotencyKey: true,
   body: { kind: 'raw', content: { 'application/merge-patch+json': 'Patch', [json]: 'Patch' }, required: true },
-  answers: { 200: item('The item after the change.') },
+  answers: { 200: { ...item('The item after the change.'), dryRun: true } },
   problems: [...content, 'not-found', 'illegal-transition', 'version-mismatch', 'key-reused'],
 };
 

@@ -67,6 +67,8 @@ function fastifyOptions(front: Front) {
       headersTimeout: Math.min(settings.headersTimeoutMs, settings.requestTimeoutMs),
       connectionsCheckingInterval: settings.connectionsCheckMs,
       maxHeaderSize: settings.headerBytesMax,
+      // Node would refuse without a body; the hook refuses with a problem.
+      requireHostHeader: false,
     },
     routerOptions: { maxParamLength: 200 },
     bodyLimit: settings.itemBytesMax,
@@ -144,6 +146,8 @@ function addHooks(server: FastifyInstance, front: Front): void {
   server.addHook('onRequest', (request, reply, done) => {
     addCommonHeaders(request, reply);
     if (gate.draining) reply.header('connection', 'close');
+    if (request.headers.host === undefined && request.raw.httpVersionMinor === 1)
+      return void sendProblem(reply, noHost);
     const { operation } = request.routeOptions.config;
     if (!operation?.keyed) return done();
     const problem = admit(request, reply, operation);
@@ -181,6 +185,8 @@ function addHooks(server: FastifyInstance, front: Front): void {
 }
 
 const unauthorized: Problem = { code: 'unauthorized', detail: 'Send a valid API key in the header x-api-key.' };
+
+const noHost: Problem = { code: 'bad-request', detail: 'An HTTP/1.1 request needs a Host header.' };
 
 function refuseUnknown(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const methods = allowedMethods(pathOf(request.url));
