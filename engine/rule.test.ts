@@ -38,7 +38,7 @@ test('rules read fields, attributes, times and numbers as one would write them',
   const truths = [
     'item.businessValue * 2 > 10',
     '2 * item.businessValue - 5 == 10',
-    'item.businessValue in [1, 7.5] && !(item.businessValue in [7, 8])',
+    'item.businessValue in [1, 7.5] && !(item.businessValue in [7.0, 8.0])',
     'item.businessValue != 7 && 7 != item.businessValue && !(item.businessValue == 7) && item.attributes.n == 3',
     'item.attributes.n in [1, 2, 3]',
     'item.attributes.n + 1 == 4 && item.attributes.n / 2 > 1',
@@ -78,6 +78,7 @@ test('a rule is checked when it is saved', () => {
   assert.match(refused('order.total > 3'), /Unknown variable: order/);
   assert.match(refused('item.businessValue'), /true or false.*double/);
   assert.match(refused('item.channel > 3'), /no such overload/);
+  assert.match(refused('item.businessValue in [7, 8]'), /double in list<int>/);
   assert.match(refused(`item.channel == "${'x'.repeat(2048)}"`), /2048 characters/);
   assert.match(refused(Array(300).fill('true').join('||')), /maxAstNodes/);
   assert.match(refused(`${'('.repeat(100)}true${')'.repeat(100)}`), /maxDepth/);

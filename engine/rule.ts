@@ -62,12 +62,8 @@ for (const [operator, compute] of Object.entries(arithmetic)) {
   environment.registerOperator(`double ${operator} int: double`, mixed);
 }
 
-environment
-  // Registers `double == int` and both `!=` too.
-  .registerOperator('int == double', (left: bigint, right: number) => Number(left) === right)
-  .registerOperator('double in list<int>: bool', (left: number, right: bigint[]) =>
-    right.some((element) => Number(element) === left),
-  );
+// Registers `double == int` and both `!=` too. `in` cannot be mixed likewise: `item.businessValue in [7.0, 8.0]`.
+environment.registerOperator('int == double', (left: bigint, right: number) => Number(left) === right);
 
 /** A compiled rule. */
 export class Rule {
