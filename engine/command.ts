@@ -9,8 +9,8 @@ export type Command =
   | ItemCommand
   | Next
   | { type: 'expire' | 'activateDue'; id: string }
-  | { type: 'replaceCategories'; categories: CategoryDocument[]; ifMatch?: number }
-  | { type: 'replacePrioritization'; schemas: SchemaDocument[]; ifMatch?: number };
+  | { type: 'replaceCategories'; categories: CategoryDocument[]; ifMatch?: number; by?: string }
+  | { type: 'replacePrioritization'; schemas: SchemaDocument[]; ifMatch?: number; by?: string };
 
 interface Caller {
   by?: string;

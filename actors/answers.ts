@@ -1,0 +1,143 @@
+import type { CategoriesReplaced, PrioritizationReplaced } from '../engine/event.js';
+import { formatInstant } from '../engine/instant.js';
+import { itemJson } from '../engine/item-json.js';
+
+import type { TenantState } from '../engine/state.js';
+import type { Instant, WorkItem } from '../engine/work-item.js';
+import type { HistoryEntry } from './ports.js';
+import type { Answer } from './request.js';
+
+/** Future changes of priority that an explanation lists. */
+const changesShown = 10;
+/** Items counted for a rank; beyond, the answer says "at least". */
+const rankMax = 100_000;
+
+/** The item's priority by the order in force, at `now`. */
+export function priorityOf(state: TenantState, item: WorkItem, now: Instant): number {
+  return state.orderPrioritization.priorityAt(state.schemaIndexOf(item.category), item, now);
+}
+
+export function itemText(
+  state: TenantState,
+  item: WorkItem,
+  now: Instant,
+  more: { age?: boolean; ignored?: boolean } = {},
+): string {
+  return itemJson(item, {
+    tenantId: state.tenantId,
+    priority: priorityOf(state, item, now),
+    ageMs: more.age ? now - item.createdDateTime : undefined,
+    ignored: more.ignored,
+  });
+}
+
+/** One item as the whole answer. */
+export function itemAnswer(
+  state: TenantState,
+  item: WorkItem,
+  now: Instant,
+  more: Partial<Answer> & { ignored?: boolean } = {},
+): Answer {
+  const { ignored, ...rest } = more;
+  return { status: 200, json: itemText(state, item, now, { ignored }), version: item.version, id: item.id, ...rest };
+}
+
+/** A page of items: `{ items, next }`. */
+export function pageAnswer(state: TenantState, items: readonly WorkItem[], next: string | null, now: Instant): Answer {
+  const texts = items.map((item) => itemText(state, item, now));
+  return { status: 200, json: `{"items":[${texts.join(',')}],"next":${JSON.stringify(next)}}` };
+}
+
+/** The queue's head in exact order at one instant. */
+export function queueAnswer(state: TenantState, items: readonly WorkItem[], now: Instant): Answer {
+  const texts = items.map((item) => itemText(state, item, now, { age: true }));
+  return { status: 200, json: `{"at":"${formatInstant(now)}","items":[${texts.join(',')}]}` };
+}
+
+export function historyAnswer(entries: readonly HistoryEntry[], next: string | null): Answer {
+  const items = entries.map(({ seq, at, type, by, version, status, details }) => ({
+    seq,
+    at: formatInstant(at),
+    type,
+    by: by ?? null,
+    version,
+    status,
+    details: withTimes(details),
+  }));
+  return { status: 200, json: JSON.stringify({ items, next }) };
+}
+
+/** Times inside history details are milliseconds; people read ISO 8601. */
+function withTimes(details: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(details).map(([name, value]) =>
+    name.endsWith('DateTime') && typeof value === 'number' ? [name, formatInstant(value)] : [name, value],
+  );
+  return Object.fromEntries(entries);
+}
+
+/** What an item would become, without its being stored. */
+export function previewAnswer(state: TenantState, item: WorkItem, now: Instant): Answer {
+  const { id, seq, version, ...preview } = JSON.parse(itemText(state, item, now)) as Record<string, unknown>;
+  const json = JSON.stringify({
+    dryRun: true,
+    item: preview,
+    problem: item.error ?? null,
+    ...explanationOf(state, item, now),
+  });
+  return { status: 200, json };
+}
+
+/** Why the item stands where it stands: rule, schema and segment, terms of the score, rank, and what comes when. */
+export function explainAnswer(state: TenantState, item: WorkItem, now: Instant): Answer {
+  const slot = state.table.find(item.id);
+  const queued = slot >= 0 && state.queue.has(slot);
+  const ahead = queued ? state.queue.rank(slot, now, rankMax) : undefined;
+  const json = JSON.stringify({
+    id: item.id,
+    at: formatInstant(now),
+    status: item.status,
+    error: item.error ?? null,
+    ...explanationOf(state, item, now),
+    rank: ahead === undefined ? null : ahead + 1,
+    rankIsAtLeast: ahead === rankMax,
+    queueLength: state.queue.size,
+  });
+  return { status: 200, json, version: item.version, id: item.id };
+}
+
+function explanationOf(state: TenantState, item: WorkItem, now: Instant): Record<string, unknown> {
+  const schemaIndex = state.schemaIndexOf(item.category);
+  const terms = state.orderPrioritization.explain(schemaIndex, item, now);
+  const changes = state.orderPrioritization.changesAfter(schemaIndex, item, now, changesShown);
+  const { slaMs } = item.category === undefined ? { slaMs: undefined } : state.categories.resolve(item.category);
+  return {
+    classification: {
+      category: item.category ?? null,
+      rule: item.rule ?? null,
+      by: item.preclassified ? 'source' : item.rule === undefined ? null : 'rule',
+    },
+    slaDateTime: slaMs === undefined ? null : formatInstant(item.createdDateTime + slaMs),
+    schema: {
+      id: terms.schema,
+      version: state.orderPrioritizationVersion,
+      origin: terms.origin,
+      originDateTime: terms.originAt === undefined ? null : formatInstant(terms.originAt),
+      segment: terms.point,
+    },
+    score: { curve: terms.curve, businessValue: terms.businessValue, segment: terms.segment },
+    priority: terms.priority,
+    nextChanges: changes.map(({ at, priority, point, sloped }) => ({
+      at: formatInstant(at),
+      priority,
+      segment: point,
+      sloped,
+    })),
+  };
+}
+
+export function settingsAnswer(version: number, at: Instant | undefined, event: SettingsBody): Answer {
+  const when = at === undefined ? null : formatInstant(at);
+  return { status: 200, json: JSON.stringify({ version, updatedDateTime: when, ...event }), version };
+}
+
+type SettingsBody = Pick<CategoriesReplaced, 'categories'> | Pick<PrioritizationReplaced, 'schemas'>;

@@ -1,0 +1,103 @@
+import type { Event } from '../engine/event.js';
+import type { TenantState } from '../engine/state.js';
+import type { WorkItem } from '../engine/work-item.js';
+import type { Entry } from './entry.js';
+import type { HistoryEntry, KeyRecord, SettingsRecord } from './ports.js';
+import type { Reply } from './request.js';
+
+/** Attribute bytes of one journal row. */
+const bytesMax = 4 * 1024 * 1024;
+
+/**
+ * Events that will be committed as one journal row, what they mean for the followers, and whoever waits for them to be
+ * durable. Written while the batch before it is being committed; read-only from the moment its own commit begins.
+ */
+export class Batch {
+  /** Number of the last event before this batch. */
+  readonly afterSeq: number;
+  readonly events: Event[] = [];
+  readonly items: WorkItem[] = [];
+  readonly history: HistoryEntry[] = [];
+  readonly keys: KeyRecord[] = [];
+  readonly settings: SettingsRecord[] = [];
+  /** Who waits for this batch: how many of the entry's commands are decided with it, and its reply when that is all. */
+  readonly waiters: { entry: Entry; decided: number; reply?: Reply }[] = [];
+
+  #bytes = 0;
+
+  constructor(afterSeq: number) {
+    this.afterSeq = afterSeq;
+  }
+
+  get toSeq(): number {
+    return this.afterSeq + this.events.length;
+  }
+
+  /** Whether another event would make the journal's row, and with it the commit, too large. */
+  isFull(eventsMax: number): boolean {
+    return this.events.length >= eventsMax || this.#bytes >= bytesMax;
+  }
+
+  /** Adds an event that `state` has just applied. */
+  add(event: Event, state: TenantState): void {
+    this.events.push(event);
+    const seq = this.toSeq;
+    if (event.key !== undefined) {
+      const { key, fingerprint, status } = event.key;
+      this.keys.push({ key, fingerprint, status, itemId: itemIdOf(event), at: event.at });
+    }
+    if (event.type === 'categoriesReplaced' || event.type === 'prioritizationReplaced') {
+      this.settings.push(settingsRecord(event, seq));
+      return;
+    }
+    const item = state.mustDocument('item' in event ? event.item.id : event.id);
+    this.items.push(item);
+    this.#bytes += item.attributes.length;
+    this.history.push({
+      itemId: item.id,
+      seq,
+      at: event.at,
+      type: event.type,
+      by: event.by,
+      version: item.version,
+      status: item.status,
+      details: detailsOf(event),
+    });
+  }
+}
+
+function itemIdOf(event: Event): string | null {
+  if ('item' in event) return event.item.id;
+  return 'id' in event ? event.id : null;
+}
+
+function settingsRecord(
+  event: Extract<Event, { type: 'categoriesReplaced' | 'prioritizationReplaced' }>,
+  seq: number,
+): SettingsRecord {
+  const { version, at, by } = event;
+  return event.type === 'categoriesReplaced'
+    ? { kind: 'categories', seq, version, at, by, document: event.categories }
+    : { kind: 'prioritization', seq, version, at, by, document: event.schemas };
+}
+
+/** What a person wants to read of an event: never the attributes, which are the item's own. */
+function detailsOf(event: Event): Record<string, unknown> {
+  switch (event.type) {
+    case 'created':
+      return {
+        // The states that the item went through in this one decision.
+        path: event.item.error === undefined ? ['new', 'captured', event.item.status] : ['new', event.item.status],
+        category: event.item.category,
+        rule: event.item.rule,
+        error: event.item.error,
+      };
+    case 'updated':
+      return { changed: event.changed, category: event.item.category, rule: event.item.rule, error: event.item.error };
+    case 'categoriesReplaced':
+    case 'prioritizationReplaced':
+      return {};
+    default:
+      return Object.fromEntries(Object.entries(event.set ?? {}).filter(([, value]) => value !== null));
+  }
+}

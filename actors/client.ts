@@ -1,0 +1,202 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { reject } from '../engine/rejection.js';
+import type { Engine, Reply, Request } from './request.js';
+import { pause, systemRuntime } from './runtime.js';
+import { type FromShard, pack, type RequestMessage, type ToShard, unpackReplies } from './wire.js';
+
+const sweepMs = 500;
+const controlTimeoutMs = 5000;
+const restartMs = 100;
+
+export interface ClientOptions {
+  /** Compiled module whose default export runs a shard (`bin/shard.ts`). */
+  shardFile: URL;
+  shardCount: number;
+  tenantIds: readonly string[];
+  /** Handed to every shard as it is; plain data. */
+  workerData: unknown;
+  /** A request that has no answer by then is answered `timeout`: its outcome is unknown. */
+  timeoutMs: number;
+  log: (line: Exclude<FromShard, Uint8Array> & { kind: 'log' }) => void;
+}
+
+/**
+ * The front's way to the actors. Each shard is one thread of a single-thread Piscina pool that runs one task for ever;
+ * requests of one turn of the loop go to it as one transferred message. A shard that dies answers everybody who waits
+ * for it with `timeout` (what was on its way may or may not be durable) and is started again; its tenants recover.
+ */
+export class Client implements Engine {
+  readonly #shards: ShardLink[];
+  readonly #byTenant = new Map<string, ShardLink>();
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor(options: ClientOptions) {
+    const count = Math.min(options.shardCount, Math.max(1, options.tenantIds.length));
+    const groups: string[][] = Array.from({ length: count }, () => []);
+    options.tenantIds.forEach((tenantId, index) => groups[index % count].push(tenantId));
+    this.#shards = groups.map((tenantIds, shard) => new ShardLink(options, shard, tenantIds));
+    groups.forEach((tenantIds, shard) => {
+      for (const tenantId of tenantIds) this.#byTenant.set(tenantId, this.#shards[shard]);
+    });
+    this.#sweep = setInterval(() => {
+      for (const shard of this.#shards) shard.sweep();
+    }, sweepMs);
+    this.#sweep.unref();
+  }
+
+  request(tenantId: string, request: Request): Promise<Reply> {
+    const shard = this.#byTenant.get(tenantId);
+    if (shard === undefined) return Promise.resolve(reject('not-found', `there is no tenant ${tenantId}`));
+    return shard.request(tenantId, request);
+  }
+
+  async metrics(): Promise<object[][]> {
+    const dumps = await Promise.all(this.#shards.map((shard) => shard.ask({ kind: 'metrics' })));
+    return dumps.filter((dump): dump is object[] => Array.isArray(dump));
+  }
+
+  async ready(): Promise<{ ready: boolean; tenants: Record<string, string> }> {
+    const modes = await Promise.all(this.#shards.map((shard) => shard.ask({ kind: 'ready' })));
+    const tenants: Record<string, string> = {};
+    for (const [tenantId] of this.#byTenant) tenants[tenantId] = 'unreachable';
+    for (const pairs of modes)
+      Object.assign(tenants, Object.fromEntries((pairs as [string, string][] | undefined) ?? []));
+    return { ready: Object.values(tenants).every((mode) => mode === 'serving'), tenants };
+  }
+
+  /** Lets every shard finish what it has taken, then ends the threads. */
+  async drain(timeoutMs: number): Promise<void> {
+    clearInterval(this.#sweep);
+    await Promise.all(this.#shards.map((shard) => shard.drain(timeoutMs)));
+  }
+}
+
+interface Waiting {
+  resolve: (reply: Reply) => void;
+  since: number;
+}
+
+/** One shard's thread, the port to it, and everybody who waits for it. */
+class ShardLink {
+  readonly #options: ClientOptions;
+  readonly #shard: number;
+  readonly #tenantIds: readonly string[];
+  readonly #pool: Piscina;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #asked = new Map<number, (value: unknown) => void>();
+  #port: MessagePort | undefined;
+  #outbox: RequestMessage[] = [];
+  #nextId = 1;
+  #stopping = false;
+
+  constructor(options: ClientOptions, shard: number, tenantIds: readonly string[]) {
+    this.#options = options;
+    this.#shard = shard;
+    this.#tenantIds = tenantIds;
+    this.#pool = new Piscina({
+      filename: options.shardFile.href,
+      minThreads: 1,
+      maxThreads: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // The default blocks an idle thread's event loop, and with it the actor's timers and sockets.
+      atomics: 'disabled',
+      workerData: options.workerData,
+    });
+    // The task's own promise tells of the death; without a listener the pool would throw.
+    this.#pool.on('error', () => {});
+    void this.#run();
+  }
+
+  request(tenantId: string, request: Request): Promise<Reply> {
+    return new Promise((resolve) => {
+      const id = this.#nextId++;
+      this.#waiting.set(id, { resolve, since: systemRuntime.monotonic() });
+      if (this.#outbox.length === 0) setImmediate(() => this.#send());
+      this.#outbox.push({ id, tenantId, request });
+    });
+  }
+
+  /** A question about the shard itself; undefined when it does not answer. */
+  ask(message: Omit<Exclude<ToShard, Uint8Array>, 'id'>, timeoutMs = controlTimeoutMs): Promise<unknown> {
+    return new Promise((resolve) => {
+      const id = this.#nextId++;
+      const answer = (value: unknown) => {
+        cancel();
+        this.#asked.delete(id);
+        resolve(value);
+      };
+      const cancel = systemRuntime.timer(timeoutMs, () => answer(undefined));
+      this.#asked.set(id, answer);
+      this.#port?.postMessage({ ...message, id });
+    });
+  }
+
+  sweep(): void {
+    const before = systemRuntime.monotonic() - this.#options.timeoutMs;
+    for (const [id, { resolve, since }] of this.#waiting) {
+      // Ids grow, so the oldest come first.
+      if (since > before) return;
+      this.#waiting.delete(id);
+      resolve(
+        reject('timeout', 'no answer in time; whether the command took effect is unknown', { retryAfterSeconds: 1 }),
+      );
+    }
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    this.#stopping = true;
+    await this.ask({ kind: 'drain', timeoutMs }, timeoutMs + 1000);
+    this.#port?.close();
+    await this.#pool.destroy();
+    this.#failAll();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      const { port1, port2 } = new MessageChannel();
+      this.#port = port1;
+      port1.on('message', (message: FromShard) => this.#receive(message));
+      const task = { port: port2, shard: this.#shard, tenantIds: this.#tenantIds };
+      try {
+        await this.#pool.run(task, { transferList: [port2] });
+      } catch (error) {
+        if (!this.#stopping) this.#logDeath(error as Error);
+      }
+      port1.close();
+      this.#failAll();
+      if (!this.#stopping) await pause(systemRuntime, restartMs);
+    }
+  }
+
+  #logDeath(error: Error): void {
+    const message = `shard ${this.#shard} died; starting it again`;
+    this.#options.log({ kind: 'log', level: 'error', tenantId: '', message, error: error.stack ?? error.message });
+  }
+
+  #send(): void {
+    const bytes = pack(this.#outbox);
+    this.#outbox = [];
+    this.#port?.postMessage(bytes, [bytes.buffer]);
+  }
+
+  #receive(message: FromShard): void {
+    if (message instanceof Uint8Array) {
+      for (const { id, reply } of unpackReplies(message)) {
+        this.#waiting.get(id)?.resolve(reply);
+        this.#waiting.delete(id);
+      }
+    } else if (message.kind === 'answer') this.#asked.get(message.id)?.(message.value);
+    else this.#options.log(message);
+  }
+
+  #failAll(): void {
+    for (const { resolve } of this.#waiting.values()) {
+      resolve(
+        reject('timeout', 'the shard stopped; whether the command took effect is unknown', { retryAfterSeconds: 1 }),
+      );
+    }
+    this.#waiting.clear();
+    for (const answer of [...this.#asked.values()]) answer(undefined);
+  }
+}

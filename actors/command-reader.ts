@@ -1,0 +1,141 @@
+import { compileCategories } from '../engine/category-tree.js';
+import type { Command } from '../engine/command.js';
+import { checkContent, decodeBody, refusal } from '../engine/content.js';
+import { parseDraft } from '../engine/draft.js';
+import { itemBytesMax } from '../engine/limits.js';
+import { compilePrioritization } from '../engine/prioritization.js';
+import { type Fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
+import type { TenantState } from '../engine/state.js';
+import type { Instant } from '../engine/work-item.js';
+import type { Request } from './request.js';
+
+type Writing = Extract<Request, { op: 'create' | 'createMany' | 'update' | 'command' | 'next' | 'putSettings' }>;
+
+/**
+ * Reads a request's bytes into commands: one, or one a line for bulk. What cannot be read becomes a rejection in its
+ * place, so that a bad line harms no other.
+ */
+export function readCommands(request: Writing, state: TenantState, now: Instant): (Command | Rejection)[] {
+  switch (request.op) {
+    case 'create':
+      return [readCreate(decodeBody(request.body), request, state, now, request.idempotencyKey)];
+    case 'createMany':
+      return readLines(request, state, now);
+    case 'update':
+      return [readUpdate(request)];
+    case 'command':
+      return [readItemCommand(request)];
+    case 'next':
+      return [
+        withKey({ type: 'next', agentId: request.agentId, by: request.by }, request, { agentId: request.agentId }),
+      ];
+    case 'putSettings':
+      return [readSettings(request, state)];
+  }
+}
+
+function readCreate(
+  value: unknown,
+  request: Extract<Writing, { op: 'create' | 'createMany' }>,
+  state: TenantState,
+  now: Instant,
+  key: string | undefined,
+): Command | Rejection {
+  if (isRejection(value)) return value;
+  const draft = parseDraft(value, { now, attributesBytesMax: state.attributesBytesMax, tenantId: state.tenantId });
+  if (isRejection(draft)) return draft;
+  const { mode, by } = request;
+  const command: Command = { type: 'create', draft, mode, by };
+  if (key !== undefined) command.key = { key, fingerprint: `create:${mode}:${draft.fingerprint}` };
+  return command;
+}
+
+function readLines(
+  request: Extract<Writing, { op: 'createMany' }>,
+  state: TenantState,
+  now: Instant,
+): (Command | Rejection)[] {
+  const values = request.format === 'array' ? arrayElements(request.body) : ndjsonLines(request.body);
+  return values.map((value, index) => {
+    const key =
+      request.idempotencyKey === undefined ? undefined : `${request.idempotencyKey}#${request.firstLine + index}`;
+    return readCreate(value, request, state, now, key);
+  });
+}
+
+/** The array's elements; a body that is no array at all is one faulty line. */
+function arrayElements(body: Uint8Array): unknown[] {
+  // One level more than an item may have: the array itself.
+  const value = decodeBody(body, bulkDepthMax);
+  if (isRejection(value)) return [value];
+  return Array.isArray(value) ? value : [reject('invalid-json', 'expected a JSON array of work items')];
+}
+
+const bulkDepthMax = 64;
+const lineFeed = 0x0a;
+
+function ndjsonLines(body: Uint8Array): unknown[] {
+  const values: unknown[] = [];
+  for (let start = 0; start < body.length; ) {
+    let end = body.indexOf(lineFeed, start);
+    if (end < 0) end = body.length;
+    const line = body.subarray(start, end);
+    values.push(line.length > itemBytesMax ? tooLarge() : decodeBody(line));
+    start = end + 1;
+  }
+  return values;
+}
+
+function tooLarge(): Rejection {
+  return reject('too-large', `one work item may have ${itemBytesMax} bytes`);
+}
+
+function readUpdate(request: Extract<Writing, { op: 'update' }>): Command | Rejection {
+  const patch = decodeBody(request.body);
+  if (isRejection(patch)) return patch;
+  const checked = checkContent(patch);
+  if ('faults' in checked) return refusal(checked.faults);
+  const { id, ifMatch, by } = request;
+  const command: Command = { type: 'update', id, patch: patch as Record<string, unknown>, ifMatch, by };
+  return withKey(command, request, { id, patch: checked.hash });
+}
+
+function readItemCommand(request: Extract<Writing, { op: 'command' }>): Command | Rejection {
+  const { name, id, ifMatch, reason, resultCode, agentId, by } = request;
+  const said = { name, id, reason, resultCode, agentId };
+  const checked = checkContent(JSON.parse(JSON.stringify(said)));
+  if ('faults' in checked) return refusal(checked.faults);
+  return withKey({ type: name, id, ifMatch, reason, resultCode, agentId, by }, request, said);
+}
+
+/** The command with its Idempotency-Key and the fingerprint of what was asked under it. */
+function withKey(command: Command, request: Writing, said: Record<string, unknown>): Command | Rejection {
+  const { idempotencyKey } = request;
+  if (idempotencyKey === undefined) return command;
+  const checked = checkContent(JSON.parse(JSON.stringify(said)));
+  if ('faults' in checked) return refusal(checked.faults);
+  return { ...command, key: { key: idempotencyKey, fingerprint: `${command.type}:${checked.hash}` } } as Command;
+}
+
+function readSettings(request: Extract<Writing, { op: 'putSettings' }>, state: TenantState): Command | Rejection {
+  const body = decodeBody(request.body);
+  if (isRejection(body)) return body;
+  const checked = checkContent(body);
+  if ('faults' in checked) return refusal(checked.faults);
+  const { ifMatch, by } = request;
+  if (request.kind === 'categories') {
+    const schemas = new Set(state.prioritization.documents.map((schema) => schema.id));
+    const compiled = compileCategories(body, schemas);
+    if ('faults' in compiled) return settingsFault(compiled.faults);
+    return { type: 'replaceCategories', categories: [...compiled.tree.documents], ifMatch, by };
+  }
+  const compiled = compilePrioritization(body);
+  if ('faults' in compiled) return settingsFault(compiled.faults);
+  return { type: 'replacePrioritization', schemas: [...compiled.prioritization.documents], ifMatch, by };
+}
+
+function settingsFault(faults: readonly Fault[]): Rejection {
+  const first = faults[0];
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
+  return reject('invalid-settings', `${first.pointer}: ${first.detail}${more}`, { faults });
+}

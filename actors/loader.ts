@@ -1,0 +1,70 @@
+import type { Needs } from '../engine/needs.js';
+import type { TenantState } from '../engine/state.js';
+import type { ProjectionStore } from './ports.js';
+
+interface Want {
+  needs: Needs;
+  loaded: (error?: unknown) => void;
+}
+
+/** Keys read by one statement. */
+const readMax = 1000;
+
+/**
+ * Brings documents and keys from the tables into the state for commands that wait for them. One read at a time; what is
+ * asked for meanwhile goes with the next. Eviction happens between two reads only: an item that was in memory when its
+ * read began stays there until the read has ended, so that a read can never bring back an older version.
+ */
+export class Loader {
+  readonly #store: ProjectionStore;
+  readonly #state: TenantState;
+  #wanted: Want[] = [];
+  #reading = false;
+
+  constructor(store: ProjectionStore, state: TenantState) {
+    this.#store = store;
+    this.#state = state;
+  }
+
+  /** Calls `loaded` when all that exists of `needs` is in the state, or with the error that prevented it. */
+  want(needs: Needs, loaded: (error?: unknown) => void): void {
+    this.#wanted.push({ needs, loaded });
+    if (!this.#reading) void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    this.#reading = true;
+    while (this.#wanted.length > 0) {
+      this.#state.documents.evict();
+      const { wanted, ids, captureIds, keys } = this.#take();
+      try {
+        const [byId, byCapture, answers] = await Promise.all([
+          ids.length > 0 ? this.#store.load(ids) : [],
+          captureIds.length > 0 ? this.#store.loadByCapture(captureIds) : [],
+          keys.length > 0 ? this.#store.findKeys(keys) : [],
+        ]);
+        for (const item of [...byId, ...byCapture]) this.#state.documents.offer(item);
+        for (const { key, ...answer } of answers) this.#state.offerKey(key, answer);
+        for (const { loaded } of wanted) loaded();
+      } catch (error) {
+        for (const { loaded } of wanted) loaded(error);
+      }
+    }
+    this.#reading = false;
+  }
+
+  #take(): { wanted: Want[]; ids: string[]; captureIds: string[]; keys: string[] } {
+    const ids = new Set<string>();
+    const captureIds = new Set<string>();
+    const keys = new Set<string>();
+    let count = 0;
+    for (const { needs } of this.#wanted) {
+      if (count > 0 && ids.size + captureIds.size + keys.size >= readMax) break;
+      for (const id of needs.ids) ids.add(id);
+      for (const captureId of needs.captureIds) captureIds.add(captureId);
+      for (const key of needs.keys) keys.add(key);
+      count++;
+    }
+    return { wanted: this.#wanted.splice(0, count), ids: [...ids], captureIds: [...captureIds], keys: [...keys] };
+  }
+}

@@ -1,0 +1,140 @@
+import type { WorkItem } from '../engine/work-item.js';
+import type { Batch } from './batch.js';
+import type { ProjectionStore, Runtime } from './ports.js';
+import { pause } from './runtime.js';
+
+/** Items of one projection statement: longer ones hold the table's locks and the shard's turn for longer. */
+const itemsMax = 500;
+const retryMsMin = 50;
+const retryMsMax = 5000;
+
+export interface ProjectorOptions {
+  store: ProjectionStore;
+  runtime: Runtime;
+  cursor: number;
+  /** The table holds these versions now. */
+  onProjected: (items: Iterable<WorkItem>, keys: Iterable<string>) => void;
+  /** The cursor stands where this owner has never put it: somebody else projects. */
+  onLost: () => void;
+  onError: (error: unknown) => void;
+}
+
+/**
+ * The follower that keeps the `work_item` table and its companions: takes committed batches from memory, in order,
+ * coalesces them (create, assign and complete of one item is one row) and moves the cursor in the same statement.
+ * **Invariant:** everything up to `cursor` is in the tables, exactly once. It never stops trying; what it has not
+ * written yet stays in memory, and its size is what ingest is throttled by.
+ */
+export class Projector {
+  readonly #options: ProjectorOptions;
+  #waiting: Batch[] = [];
+  #cursor: number;
+  #running = false;
+  #stopped = false;
+  #barriers: { seq: number; reached: () => void }[] = [];
+
+  constructor(options: ProjectorOptions) {
+    this.#options = options;
+    this.#cursor = options.cursor;
+  }
+
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  /** Takes a batch that is durable. */
+  add(batch: Batch): void {
+    this.#waiting.push(batch);
+    void this.#run();
+  }
+
+  /** Resolves when everything up to `seq` can be read from the tables, or after `msMax`; true when it can. */
+  reached(seq: number, msMax: number): Promise<boolean> {
+    if (this.#cursor >= seq) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const cancel = this.#options.runtime.timer(msMax, () => resolve(false));
+      this.#barriers.push({
+        seq,
+        reached: () => {
+          cancel();
+          resolve(true);
+        },
+      });
+    });
+  }
+
+  /** Takes nothing more to the tables; what is missing follows from the journal after the next start. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    let retryMs = retryMsMin;
+    while (this.#waiting.length > 0 && !this.#stopped) {
+      try {
+        await this.#projectSome();
+        retryMs = retryMsMin;
+      } catch (error) {
+        this.#options.onError(error);
+        await pause(this.#options.runtime, retryMs);
+        retryMs = Math.min(retryMs * 2, retryMsMax);
+      }
+    }
+    this.#running = false;
+  }
+
+  async #projectSome(): Promise<void> {
+    const batches = this.#take();
+    const toSeq = batches[batches.length - 1].toSeq;
+    const items = new Map<string, WorkItem>();
+    for (const batch of batches) for (const item of batch.items) items.set(item.id, item);
+    const projection = {
+      fromSeq: this.#cursor,
+      toSeq,
+      items: [...items.values()],
+      history: batches.flatMap((batch) => batch.history),
+      keys: batches.flatMap((batch) => batch.keys),
+      settings: batches.flatMap((batch) => batch.settings),
+    };
+    const moved = (await this.#options.store.project(projection)) || (await this.#wasDone(toSeq));
+    if (this.#stopped || !moved) return;
+    this.#waiting.splice(0, batches.length);
+    this.#cursor = toSeq;
+    this.#options.onProjected(
+      items.values(),
+      projection.keys.map(({ key }) => key),
+    );
+    this.#release();
+  }
+
+  /** The batches from the front that fit into one statement; always at least one. */
+  #take(): Batch[] {
+    let count = 0;
+    let itemCount = 0;
+    for (const batch of this.#waiting) {
+      itemCount += batch.items.length;
+      if (count > 0 && itemCount > itemsMax) break;
+      count++;
+    }
+    return this.#waiting.slice(0, count);
+  }
+
+  /** The cursor was not where we left it: an attempt of ours whose answer was lost has arrived, or we are not alone. */
+  async #wasDone(toSeq: number): Promise<boolean> {
+    const cursor = await this.#options.store.cursor();
+    if (cursor === toSeq) return true;
+    if (cursor === this.#cursor) return false;
+    this.stop();
+    this.#options.onLost();
+    return false;
+  }
+
+  #release(): void {
+    const reached = this.#barriers.filter(({ seq }) => seq <= this.#cursor);
+    if (reached.length === 0) return;
+    this.#barriers = this.#barriers.filter(({ seq }) => seq > this.#cursor);
+    for (const barrier of reached) barrier.reached();
+  }
+}

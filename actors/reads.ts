@@ -1,0 +1,178 @@
+import type { Needs } from '../engine/needs.js';
+import { fault, type Rejection, reject } from '../engine/rejection.js';
+import type { TenantState } from '../engine/state.js';
+import { type Instant, type Status, statuses, type WorkItem } from '../engine/work-item.js';
+import { explainAnswer, historyAnswer, itemAnswer, pageAnswer, queueAnswer, settingsAnswer } from './answers.js';
+import type { Entry } from './entry.js';
+import type { ProjectionStore } from './ports.js';
+import type { Projector } from './projector.js';
+import type { Reply, Request } from './request.js';
+
+/** How long a list waits for the follower, so that it shows what its caller has written before. */
+const barrierMs = 2000;
+/** How often the queue's head is read again because it changed while documents were read. */
+const queueTriesMax = 20;
+
+type Outcome = { reply: Reply } | { needs: Needs } | { later: () => Promise<Reply> };
+
+export interface ReadsContext {
+  state: TenantState;
+  store: ProjectionStore;
+  projector: Projector;
+  now: () => Instant;
+  /** Number of the last durable event. */
+  durableSeq: () => number;
+}
+
+/**
+ * Answers what changes nothing. One item, the queue and explanations come from memory and are current; lists and
+ * histories come from the follower's tables, after they have caught up with what was durable when the question came.
+ */
+export class Reads {
+  readonly #c: ReadsContext;
+  readonly #queueTries = new WeakMap<Entry, number>();
+
+  constructor(context: ReadsContext) {
+    this.#c = context;
+  }
+
+  run(entry: Entry, now: Instant): Outcome {
+    const { request } = entry;
+    switch (request.op) {
+      case 'get':
+        return this.#withItem(entry, request.id, (item) => ({ reply: itemAnswer(this.#c.state, item, now) }));
+      case 'explain':
+        return this.#withItem(entry, request.id, (item) => ({ reply: explainAnswer(this.#c.state, item, now) }));
+      case 'history':
+        return this.#withItem(entry, request.id, () => this.#history(request));
+      case 'queue':
+        return this.#queue(entry, request.limit, now);
+      case 'list':
+        return request.captureId === undefined ? this.#list(request) : this.#byCapture(entry, request, now);
+      case 'getSettings':
+        return this.#settings(request);
+      default:
+        throw new Error(`${request.op} is not a read`);
+    }
+  }
+
+  #withItem(entry: Entry, id: string, found: (item: WorkItem) => Outcome): Outcome {
+    const item = this.#c.state.documents.get(id);
+    if (item !== undefined) return found(item);
+    if (!entry.absent.has(id)) return { needs: { ids: [id], captureIds: [], keys: [] } };
+    return { reply: reject('not-found', `there is no work item ${id}`) };
+  }
+
+  #queue(entry: Entry, limit: number, now: Instant): Outcome {
+    const { state } = this.#c;
+    const ids = state.queue.top(now, limit).map((slot) => state.table.idOf(slot));
+    const cold = ids.filter((id) => !state.documents.has(id));
+    if (cold.length === 0)
+      return {
+        reply: queueAnswer(
+          state,
+          ids.map((id) => state.mustDocument(id)),
+          now,
+        ),
+      };
+    const tries = (this.#queueTries.get(entry) ?? 0) + 1;
+    this.#queueTries.set(entry, tries);
+    if (tries > queueTriesMax) {
+      return { reply: reject('unavailable', 'the queue changes faster than it can be read', { retryAfterSeconds: 1 }) };
+    }
+    return { needs: { ids: cold, captureIds: [], keys: [] } };
+  }
+
+  #byCapture(entry: Entry, request: Extract<Request, { op: 'list' }>, now: Instant): Outcome {
+    const captureId = request.captureId as string;
+    const wanted = readStatuses(request.statuses);
+    if ('rejected' in wanted) return { reply: wanted };
+    const { state } = this.#c;
+    const item = state.findByCapture(captureId);
+    if (item === undefined && state.known.mayHave(`c:${captureId}`) && !entry.absent.has(`c:${captureId}`)) {
+      return { needs: { ids: [], captureIds: [captureId], keys: [] } };
+    }
+    const items = item !== undefined && matches(item, wanted.statuses, request.category) ? [item] : [];
+    return { reply: pageAnswer(state, items, null, now) };
+  }
+
+  #list(request: Extract<Request, { op: 'list' }>): Outcome {
+    const wanted = readStatuses(request.statuses);
+    if ('rejected' in wanted) return { reply: wanted };
+    const beforeSeq = readCursor(request.cursor);
+    if (typeof beforeSeq === 'object') return { reply: beforeSeq };
+    const { category, limit } = request;
+    return {
+      later: async () => {
+        await this.#caughtUp();
+        const items = await this.#c.store.list({ statuses: wanted.statuses, category, limit: limit + 1, beforeSeq });
+        const page = items.slice(0, limit);
+        const next = items.length > limit ? cursorAt(page[page.length - 1].seq) : null;
+        return pageAnswer(this.#c.state, page, next, this.#c.now());
+      },
+    };
+  }
+
+  #history(request: Extract<Request, { op: 'history' }>): Outcome {
+    const afterSeq = readCursor(request.cursor);
+    if (typeof afterSeq === 'object') return { reply: afterSeq };
+    const { id, limit } = request;
+    return {
+      later: async () => {
+        await this.#caughtUp();
+        const entries = await this.#c.store.history(id, afterSeq ?? 0, limit + 1);
+        const page = entries.slice(0, limit);
+        const next = entries.length > limit ? cursorAt(page[page.length - 1].seq) : null;
+        return historyAnswer(page, next);
+      },
+    };
+  }
+
+  #settings({ kind, version }: Extract<Request, { op: 'getSettings' }>): Outcome {
+    const { state, store } = this.#c;
+    const current = kind === 'categories' ? state.categoriesVersion : state.prioritizationVersion;
+    if (version === undefined || version === current) {
+      const { categories, prioritization } = state;
+      const body =
+        kind === 'categories' ? { categories: [...categories.documents] } : { schemas: [...prioritization.documents] };
+      return { reply: settingsAnswer(current, undefined, body) };
+    }
+    return {
+      later: async () => {
+        await this.#caughtUp();
+        const record = await store.settings(kind, version);
+        if (record === undefined) return reject('not-found', `there is no version ${version} of ${kind}`);
+        const body = record.kind === 'categories' ? { categories: record.document } : { schemas: record.document };
+        return settingsAnswer(record.version, record.at, body);
+      },
+    };
+  }
+
+  #caughtUp(): Promise<boolean> {
+    return this.#c.projector.reached(this.#c.durableSeq(), barrierMs);
+  }
+}
+
+function readStatuses(names: string[] | undefined): { statuses: Status[] | undefined } | Rejection {
+  const unknown = names?.find((name) => !(statuses as readonly string[]).includes(name));
+  if (unknown !== undefined) return fault('?status', 'invalid-value', `expected one of ${statuses.join(', ')}`);
+  return { statuses: names as Status[] | undefined };
+}
+
+function matches(item: WorkItem, wanted: Status[] | undefined, category: string | undefined): boolean {
+  if (wanted !== undefined && !wanted.includes(item.status)) return false;
+  return category === undefined || item.category === category || item.category?.startsWith(`${category}/`) === true;
+}
+
+/** A cursor is opaque to clients: the number of the last item shown. */
+function cursorAt(seq: number): string {
+  return Buffer.from(`s${seq}`).toString('base64url');
+}
+
+function readCursor(cursor: string | undefined): number | undefined | Rejection {
+  if (cursor === undefined) return undefined;
+  const match = /^s(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
+  return match === null
+    ? fault('?cursor', 'invalid-cursor', 'expected the `next` of an earlier answer')
+    : Number(match[1]);
+}

@@ -1,0 +1,125 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { MessagePort } from 'node:worker_threads';
+import { Gauge, Registry } from 'prom-client';
+import { reject } from '../engine/rejection.js';
+import type { Reply } from './request.js';
+import { systemRuntime } from './runtime.js';
+import type { TenantActor, TenantActorContext } from './tenant-actor.js';
+import { ShardMetrics } from './tenant-metrics.js';
+import { type FromShard, pack, type ReplyMessage, type ToShard, unpackRequests } from './wire.js';
+
+const lagResolutionMs = 10;
+
+export interface ShardContext {
+  port: MessagePort;
+  shard: number;
+  tenantIds: readonly string[];
+  /** Makes a tenant's actor from what only the executable knows: where its stores are. */
+  actorOf: (tenantId: string, context: Pick<TenantActorContext, 'metrics' | 'log' | 'runtime'>) => TenantActor;
+}
+
+/**
+ * The loop of one shard thread: hands the front's requests to the tenants' actors and sends the replies of one turn
+ * back as one message. Each actor takes its own bounded turns of the thread's loop, so that a busy tenant cannot starve
+ * a quiet one. Resolves when the front has asked it to drain.
+ */
+export function runShard(context: ShardContext): Promise<void> {
+  const { port, shard } = context;
+  const registry = new Registry();
+  registry.setDefaultLabels({ shard: String(shard) });
+  const metrics = new ShardMetrics(registry, systemRuntime.now);
+  measureLag(registry);
+  const send = (message: FromShard) => port.postMessage(message);
+  const outbox = new Outbox(port);
+  const actors = new Map<string, TenantActor>();
+  for (const tenantId of context.tenantIds) {
+    const log: TenantActorContext['log'] = (level, message, error) =>
+      send({ kind: 'log', level, tenantId, message, ...(error !== undefined && { error: textOf(error) }) });
+    const actor = context.actorOf(tenantId, { metrics, log, runtime: systemRuntime });
+    actors.set(tenantId, actor);
+    actor.start();
+  }
+  return new Promise((resolve) => {
+    port.on('message', (message: ToShard) => {
+      if (message instanceof Uint8Array) submit(message, actors, outbox);
+      else void control(message, actors, registry, send, resolve);
+    });
+  });
+}
+
+function submit(bytes: Uint8Array, actors: Map<string, TenantActor>, outbox: Outbox): void {
+  for (const { id, tenantId, request } of unpackRequests(bytes)) {
+    const actor = actors.get(tenantId);
+    if (actor === undefined) outbox.put(id, reject('not-found', `there is no tenant ${tenantId}`));
+    else actor.submit(request, (reply) => outbox.put(id, reply));
+  }
+}
+
+async function control(
+  message: Exclude<ToShard, Uint8Array>,
+  actors: Map<string, TenantActor>,
+  registry: Registry,
+  send: (message: FromShard) => void,
+  stop: () => void,
+): Promise<void> {
+  const { id } = message;
+  switch (message.kind) {
+    case 'metrics':
+      send({ kind: 'answer', id, value: await registry.getMetricsAsJSON() });
+      break;
+    case 'ready':
+      send({ kind: 'answer', id, value: [...actors].map(([tenantId, actor]) => [tenantId, actor.mode]) });
+      break;
+    case 'drain':
+      await Promise.all([...actors.values()].map((actor) => actor.drain(message.timeoutMs ?? 0)));
+      send({ kind: 'answer', id, value: true });
+      stop();
+  }
+}
+
+/** Collects the replies of one turn of the loop. */
+class Outbox {
+  readonly #port: MessagePort;
+  #replies: ReplyMessage[] = [];
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  put(id: number, reply: Reply): void {
+    if (this.#replies.length === 0) setImmediate(() => this.#send());
+    this.#replies.push({ id, reply });
+  }
+
+  #send(): void {
+    const bytes = pack(this.#replies);
+    this.#replies = [];
+    this.#port.postMessage(bytes, [bytes.buffer]);
+  }
+}
+
+/** How late this thread's loop was since the last scrape. */
+function measureLag(registry: Registry): void {
+  const histogram = monitorEventLoopDelay({ resolution: lagResolutionMs });
+  histogram.enable();
+  new Gauge({
+    name: 'iwd_shard_eventloop_lag_seconds',
+    help: 'Delay of the shard thread’s event loop since the last scrape',
+    labelNames: ['quantile'],
+    registers: [registry],
+    collect() {
+      for (const quantile of [0.5, 0.99]) this.set({ quantile }, lagOf(histogram.percentile(quantile * 100)));
+      this.set({ quantile: 1 }, lagOf(histogram.max));
+      histogram.reset();
+    },
+  });
+}
+
+/** The histogram holds the whole interval between two looks, in nanoseconds. */
+function lagOf(nanoseconds: number): number {
+  return Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e9 - lagResolutionMs / 1e3) : 0;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

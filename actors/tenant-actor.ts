@@ -1,0 +1,354 @@
+import { reject } from '../engine/rejection.js';
+import type { StateOptions } from '../engine/state.js';
+import { Entry } from './entry.js';
+import { takeLease } from './lease-holder.js';
+import { Mailbox } from './mailbox.js';
+import type { ActorOptions } from './options.js';
+import type { Lease, Owner, Runtime, SnapshotManifest, TenantStores } from './ports.js';
+import { recover } from './recovery.js';
+import type { Reply, Request } from './request.js';
+import { pause } from './runtime.js';
+import { takeSnapshot } from './snapshotter.js';
+import type { ShardMetrics, TenantMetrics } from './tenant-metrics.js';
+import { settle, Term, type TermEnd } from './term.js';
+import { uuidV7 } from './uuid-v7.js';
+
+const retryMsMin = 50;
+const retryMsMax = 1000;
+const holdCheckMs = 100;
+const drainPollMs = 20;
+
+/** Serving: commands are decided. Recovering: they wait in the mailbox. Halted and stopped: they are refused. */
+export type Mode = 'stopped' | 'recovering' | 'serving' | 'halted';
+
+export interface TenantActorContext {
+  tenantId: string;
+  openStores: () => Promise<TenantStores>;
+  runtime: Runtime;
+  options: ActorOptions;
+  stateOptions: StateOptions;
+  owner: () => Owner;
+  isGone: (pod: string) => boolean;
+  metrics: ShardMetrics;
+  log: (level: 'info' | 'warn' | 'error', message: string, error?: unknown) => void;
+}
+
+/**
+ * One tenant: its mailbox, and term after term of owning its state.
+ *
+ * ```
+ *  stopped --start--> recovering --lease, memory--> serving --drain--> stopped
+ *                        ^  |                          |
+ *                        |  +-- database went back --> halted (an operator must look)
+ *                        +------ the term ended -------+
+ * ```
+ *
+ * While it recovers, commands wait in the mailbox for `holdMs`, then they are told to come again. What a failed term
+ * had not answered is answered from the journal if it is durable, else decided again.
+ */
+export class TenantActor {
+  readonly #c: TenantActorContext;
+  readonly #mailbox: Mailbox<Entry>;
+  readonly #metrics: TenantMetrics;
+  readonly #newId: () => string;
+  #mode: Mode = 'stopped';
+  #draining = false;
+  #stores: TenantStores | undefined;
+  #term: Term | undefined;
+  /** Number of the last event that anybody was told of: the journal must never end before it. */
+  #acknowledgedSeq = 0;
+  #snapshot: SnapshotManifest | undefined;
+  #cancelSnapshot: (() => void) | undefined;
+  #cancelHold: (() => void) | undefined;
+  #snapshotting: Promise<void> | undefined;
+
+  constructor(context: TenantActorContext) {
+    this.#c = context;
+    this.#mailbox = new Mailbox(context.options.mailboxCountMax, context.options.mailboxBytesMax);
+    this.#newId = uuidV7(context.runtime);
+    this.#metrics = context.metrics.tenant(context.tenantId, () => this.#reading());
+  }
+
+  get mode(): Mode {
+    return this.#mode;
+  }
+
+  start(): void {
+    if (this.#mode !== 'stopped') return;
+    this.#draining = false;
+    void this.#recover(undefined, undefined);
+  }
+
+  submit(request: Request, resolve: (reply: Reply) => void): void {
+    const answer = (reply: Reply) => {
+      if (reply.rejected) this.#metrics.refusal(reply.code);
+      resolve(reply);
+    };
+    if (this.#draining || this.#mode === 'stopped') {
+      answer(reject('draining', 'the server is stopping; come again', { retryAfterSeconds: 1 }));
+      return;
+    }
+    if (this.#mode === 'halted') {
+      answer(
+        reject('unavailable', 'the tenant is halted: its database has lost acknowledged events', {
+          retryAfterSeconds: 60,
+        }),
+      );
+      return;
+    }
+    const { runtime, options } = this.#c;
+    const entry = new Entry(request, runtime.monotonic() + options.requestTimeoutMs, answer);
+    if (!this.#mailbox.push(entry)) {
+      answer(reject('too-many-requests', 'too many commands wait for this tenant', { retryAfterSeconds: 1 }));
+      return;
+    }
+    this.#term?.wake();
+  }
+
+  /**
+   * Finishes what was taken, writes a snapshot and gives the lease back. What cannot be finished within `timeoutMs`,
+   * because the database does not answer, is refused: it was never acknowledged.
+   */
+  async drain(timeoutMs: number): Promise<void> {
+    if (this.#mode === 'stopped') return;
+    const { runtime, log } = this.#c;
+    const until = runtime.monotonic() + timeoutMs;
+    this.#draining = true;
+    this.#cancelSnapshot?.();
+    while (!this.#isFinished() && runtime.monotonic() < until) {
+      const waiting = this.#mode === 'serving' ? this.#term?.idle() : undefined;
+      await Promise.race([waiting ?? pause(runtime, drainPollMs), pause(runtime, until - runtime.monotonic())]);
+    }
+    const term = this.#term;
+    if (term !== undefined && this.#isFinished()) {
+      await term.projector.reached(term.durableSeq, Math.max(0, until - runtime.monotonic()));
+      await this.#snapshotting;
+      await this.#saveSnapshot(term);
+      term.close();
+      await this.#stores?.lease.release(term.lease).catch((error) => log('warn', 'releasing the lease failed', error));
+    }
+    term?.close();
+    this.#refuse(this.#mailbox.remove(() => true));
+    await this.#close();
+  }
+
+  #isFinished(): boolean {
+    return (
+      this.#mode === 'halted' || (this.#mode === 'serving' && this.#mailbox.size === 0 && this.#term?.isIdle === true)
+    );
+  }
+
+  /** Forgets everything at once, as a crash would. */
+  async kill(): Promise<void> {
+    this.#term?.close();
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#mode = 'stopped';
+    this.#term = undefined;
+    this.#cancelSnapshot?.();
+    this.#cancelHold?.();
+    this.#c.metrics.forget(this.#c.tenantId);
+    const stores = this.#stores;
+    this.#stores = undefined;
+    await stores?.close().catch((error) => this.#c.log('warn', 'closing the stores failed', error));
+  }
+
+  /** From no term to the next one: lease, memory, and answers for whoever the last term left without. */
+  async #recover(ended: TermEnd | undefined, lease: Lease | undefined): Promise<void> {
+    this.#mode = 'recovering';
+    this.#term = undefined;
+    this.#holdBounded();
+    const { runtime, log } = this.#c;
+    let retryMs = retryMsMin;
+    let previous = lease;
+    let end = ended;
+    while (this.#mode === 'recovering') {
+      try {
+        const stores = await this.#openStores();
+        const begunAt = runtime.monotonic();
+        const next = await this.#nextLease(stores, previous);
+        if (next === undefined) continue;
+        previous = next;
+        if (next.lastSeq < this.#acknowledgedSeq) return this.#halt(next.lastSeq);
+        if (end !== undefined) end = await this.#resolve(stores, end, lease as Lease);
+        await this.#begin(stores, next, begunAt);
+        return;
+      } catch (error) {
+        log('warn', `recovery failed, trying again in ${retryMs} ms`, error);
+        await pause(runtime, retryMs);
+        retryMs = Math.min(retryMs * 2, retryMsMax);
+      }
+    }
+  }
+
+  async #openStores(): Promise<TenantStores> {
+    this.#stores ??= await this.#c.openStores();
+    return this.#stores;
+  }
+
+  /** Our own lease under a new epoch, which fences what may still be on its way; else the lease as anybody takes it. */
+  async #nextLease(stores: TenantStores, previous: Lease | undefined): Promise<Lease | undefined> {
+    const { owner, isGone, runtime, options } = this.#c;
+    const renewed = previous && (await stores.lease.renew(previous, owner()));
+    if (renewed !== undefined) return renewed;
+    return takeLease({
+      store: stores.lease,
+      runtime,
+      owner,
+      ttlMs: options.leaseTtlMs,
+      isGone,
+      stopped: () => this.#mode !== 'recovering',
+    });
+  }
+
+  /**
+   * Says what the ended term's last commit was: with our new epoch nothing of it can arrive any more, so the journal has
+   * it or never will. Those who waited for it are answered or go back to the front of the mailbox, before those who were
+   * decided after them.
+   */
+  async #resolve(stores: TenantStores, end: TermEnd, lease: Lease): Promise<undefined> {
+    const { inFlight } = end;
+    const back = [...end.unanswered];
+    if (inFlight !== undefined) {
+      const [row] = await stores.journal.read(inFlight.afterSeq, 1);
+      if (row?.seq === inFlight.afterSeq + 1 && row.epoch === lease.epoch) settle(inFlight);
+      else if (end.cause === 'refused')
+        this.#isolate(
+          inFlight.waiters.map(({ entry }) => entry),
+          end,
+        );
+    }
+    const unanswered = back.filter((entry) => !entry.answered);
+    for (const entry of unanswered) entry.rewind();
+    this.#mailbox.putBack(unanswered);
+    return undefined;
+  }
+
+  /** A refused batch: each of its commands is tried alone, and the one that is refused alone is the client's to mend. */
+  #isolate(entries: Entry[], end: TermEnd): void {
+    for (const entry of entries) {
+      if (end.transient)
+        entry.answer(reject('unavailable', 'the database refuses to write now', { retryAfterSeconds: 1 }));
+      else if (entry.alone) entry.answer(reject('invalid-value', `this cannot be stored: ${end.detail}`));
+      else entry.alone = true;
+    }
+  }
+
+  async #begin(stores: TenantStores, lease: Lease, begunAt: number): Promise<void> {
+    const { tenantId, runtime, options, stateOptions, log } = this.#c;
+    const recovered = await recover({
+      tenantId,
+      lease,
+      stores,
+      runtime,
+      stateOptions,
+      unprojectedBytesMax: options.unprojectedBytesMax,
+      onNote: (message) => log('warn', message),
+    });
+    if (this.#mode !== 'recovering') return;
+    const term = new Term({
+      tenantId,
+      lease,
+      ...recovered,
+      stores,
+      runtime,
+      options,
+      mailbox: this.#mailbox,
+      newId: this.#newId,
+      metrics: this.#metrics,
+      onEnd: (end) => this.#termEnded(term, end),
+      onError: (message, error) => log('warn', message, error),
+    });
+    this.#term = term;
+    this.#mode = 'serving';
+    this.#cancelHold?.();
+    this.#metrics.recovery(recovered.source, runtime.monotonic() - begunAt);
+    log(
+      'info',
+      `serving from epoch ${lease.epoch}, seq ${lease.lastSeq}, ${term.state.table.size} open items (${recovered.source})`,
+    );
+    if (!this.#draining) this.#armSnapshot();
+    term.wake();
+  }
+
+  #termEnded(term: Term, end: TermEnd): void {
+    this.#acknowledgedSeq = Math.max(this.#acknowledgedSeq, term.durableSeq);
+    this.#cancelSnapshot?.();
+    if (this.#mode !== 'serving') return;
+    this.#c.log('warn', `term of epoch ${term.lease.epoch} ended: ${end.cause}: ${end.detail}`);
+    void this.#recover(end, term.lease);
+  }
+
+  /** The database is older than what we have acknowledged: a failover lost events. Going on would hide it. */
+  #halt(lastSeq: number): void {
+    this.#mode = 'halted';
+    this.#c.log('error', `halted: the journal ends at ${lastSeq}, but ${this.#acknowledgedSeq} was acknowledged`);
+    this.#refuse(this.#mailbox.remove(() => true));
+  }
+
+  /** Nobody waits for a recovery for longer than `holdMs`. */
+  #holdBounded(): void {
+    const { runtime, options } = this.#c;
+    this.#cancelHold?.();
+    const since = runtime.monotonic();
+    const check = () => {
+      if (this.#mode !== 'recovering') return;
+      const now = runtime.monotonic();
+      const isOver = (entry: Entry) =>
+        now - Math.max(since, entry.deadlineAt - options.requestTimeoutMs) > options.holdMs || now > entry.deadlineAt;
+      this.#refuse(this.#mailbox.remove(isOver));
+      this.#cancelHold = runtime.timer(holdCheckMs, check);
+    };
+    this.#cancelHold = runtime.timer(holdCheckMs, check);
+  }
+
+  #refuse(entries: Entry[]): void {
+    for (const entry of entries) {
+      entry.answer(reject('unavailable', 'the tenant is recovering; come again', { retryAfterSeconds: 1 }));
+    }
+  }
+
+  #armSnapshot(): void {
+    this.#cancelSnapshot?.();
+    this.#cancelSnapshot = this.#c.runtime.timer(this.#c.options.snapshotIntervalMs, () => {
+      const term = this.#term;
+      if (term === undefined || this.#mode !== 'serving') return;
+      this.#snapshotting = this.#saveSnapshot(term).then(() => {
+        this.#snapshotting = undefined;
+        if (this.#term === term && this.#mode === 'serving') this.#armSnapshot();
+      });
+    });
+  }
+
+  /** A snapshot that fails costs nothing but the next recovery's time. */
+  async #saveSnapshot(term: Term): Promise<void> {
+    if (this.#stores === undefined || this.#snapshot?.endSeq === term.state.seq) return;
+    const { tenantId, runtime, log } = this.#c;
+    try {
+      const manifest = await takeSnapshot(term, { tenantId, runtime, store: this.#stores.snapshots });
+      this.#metrics.snapshot(manifest === undefined ? 'void' : 'saved');
+      this.#snapshot = manifest ?? this.#snapshot;
+    } catch (error) {
+      this.#metrics.snapshot('failed');
+      log('warn', 'saving a snapshot failed', error);
+    }
+  }
+
+  #reading(): ReturnType<Parameters<ShardMetrics['tenant']>[1]> {
+    const term = this.#term;
+    return {
+      mailboxDepth: this.#mailbox.size,
+      mailboxBytes: this.#mailbox.bytes,
+      counts: term?.state.counts ?? [],
+      queueLength: term?.state.queue.size ?? 0,
+      unprojectedEvents: term === undefined ? 0 : term.durableSeq - term.projector.cursor,
+      unprojectedBytes: term?.state.documents.pendingBytes ?? 0,
+      snapshotAt: this.#snapshot?.at,
+      snapshotBytes: this.#snapshot?.bytes ?? 0,
+      epoch: term?.lease.epoch ?? 0,
+      serving: this.#mode === 'serving',
+    };
+  }
+}

@@ -1,0 +1,41 @@
+import { Packr } from 'msgpackr';
+import type { Reply, Request } from './request.js';
+
+/** One request among those that a turn of the front sends to a shard. */
+export interface RequestMessage {
+  id: number;
+  tenantId: string;
+  request: Request;
+}
+
+export interface ReplyMessage {
+  id: number;
+  reply: Reply;
+}
+
+/** What the front sends: batches of requests as packed bytes, the rest as plain objects. */
+export type ToShard = Uint8Array | { kind: 'metrics' | 'ready' | 'drain'; id: number; timeoutMs?: number };
+
+/** What a shard sends back; `log` lines go to the process's one log. */
+export type FromShard =
+  | Uint8Array
+  | { kind: 'answer'; id: number; value: unknown }
+  | { kind: 'log'; level: 'info' | 'warn' | 'error'; tenantId: string; message: string; error?: string };
+
+const packr = new Packr({ copyBuffers: false });
+
+/**
+ * One packed message in a buffer of its own, so that it can be transferred: the packer's is a pool. Each message
+ * defines the records that it uses, so that both sides share no state.
+ */
+export function pack(messages: readonly RequestMessage[] | readonly ReplyMessage[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(packr.pack(messages));
+}
+
+export function unpackRequests(bytes: Uint8Array): RequestMessage[] {
+  return packr.unpack(bytes) as RequestMessage[];
+}
+
+export function unpackReplies(bytes: Uint8Array): ReplyMessage[] {
+  return packr.unpack(bytes) as ReplyMessage[];
+}

@@ -1,0 +1,143 @@
+import { join, resolve } from 'node:path';
+import { type Logger, pino } from 'pino';
+import { Client } from '../actors/client.js';
+import { type ActorOptions, defaultOptions } from '../actors/options.js';
+import { apiKeys } from '../api/api-keys.js';
+import { buildServer } from '../api/server.js';
+import { startEmbeddedPostgres } from '../stores/embedded/postgres.js';
+import { migrate } from '../stores/postgres/migrations.js';
+import { demoKey } from './demo-key.js';
+import { loadSettings, printSettings, type Settings } from './settings.js';
+import type { ShardConfig } from './shard.js';
+
+/** The one tenant that a server has until others are provisioned. */
+const demoTenant = 'demo';
+/** The front's own time-out is a little longer than the actors', so that their clearer answer comes first. */
+const answerSlackMs = 1000;
+
+const usage = `Usage: npm start
+
+Serves the IWD engine. All settings are environment variables (docs/operations.md).
+Without DATABASE_URL an embedded Postgres keeps its data in IWD_DATA_DIR.`;
+
+if (process.argv.includes('--help')) {
+  console.log(usage);
+} else {
+  const settings = loadSettings(process.env);
+  if ('problems' in settings) {
+    console.error(`The settings have faults:\n${settings.problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    process.exitCode = 1;
+  } else await serve(settings);
+}
+
+async function serve(settings: Settings): Promise<void> {
+  const log = pino({ level: settings.logLevel });
+  if (log.isLevelEnabled('info')) console.log(printSettings(settings));
+  const dataDir = resolve(settings.dataDir);
+  const stops: (() => Promise<unknown>)[] = [];
+  const stopAll = async () => {
+    for (const stop of stops.reverse()) await stop().catch((error) => log.error(error, 'stopping a part failed'));
+  };
+  try {
+    const databaseUrl = settings.databaseUrl ?? (await embeddedDatabase(dataDir, log, stops));
+    await migrate(databaseUrl, (step) => log.info(`migrating the database: ${step}`));
+    const { key, made } = await demoKey(dataDir, settings.demoApiKey);
+    const client = startShards(settings, databaseUrl, dataDir, log);
+    stops.push(() => client.drain(settings.drainTimeoutMs));
+    const server = buildServer({
+      engine: client,
+      tenants: apiKeys([{ key, tenantId: demoTenant, keyName: 'demo' }]),
+      settings: {
+        requestTimeoutMs: settings.requestTimeoutMs,
+        inFlightMax: settings.inFlightMax,
+        loopDelayMsMax: settings.eventLoopLagMaxMs,
+        metricsToken: settings.metricsToken,
+      },
+      logger: log,
+    });
+    await server.listen({ port: settings.port, host: settings.host });
+    const address = server.server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : settings.port;
+    drainOnSignal(log, async () => {
+      await server.drain();
+      await stopAll();
+      await server.close();
+    });
+    announce(
+      `http://${settings.host === '0.0.0.0' ? '127.0.0.1' : settings.host}:${port}`,
+      key,
+      made,
+      dataDir,
+      settings,
+    );
+  } catch (error) {
+    log.fatal(error, 'the server could not start');
+    await stopAll();
+    process.exitCode = 1;
+  }
+}
+
+async function embeddedDatabase(dataDir: string, log: Logger, stops: (() => Promise<unknown>)[]): Promise<string> {
+  const postgres = await startEmbeddedPostgres({ dataDir: join(dataDir, 'postgres'), logger: log });
+  stops.push(() => postgres.stop());
+  return postgres.url;
+}
+
+function startShards(settings: Settings, databaseUrl: string, dataDir: string, log: Logger): Client {
+  const options: ActorOptions = {
+    ...defaultOptions,
+    attributesBytesMax: settings.attributesBytesMax,
+    mailboxCountMax: settings.mailboxMax,
+    batchEventsMax: settings.commitBatchEventsMax,
+    documentBytesMax: settings.documentCacheBytes,
+    unprojectedBytesMax: settings.unprojectedBytesMax,
+    leaseTtlMs: settings.leaseTtlMs,
+    requestTimeoutMs: settings.requestTimeoutMs,
+    snapshotIntervalMs: settings.snapshotIntervalMs,
+  };
+  const workerData: ShardConfig = {
+    tenants: [{ id: demoTenant, databaseUrl }],
+    redisUrl: settings.redisUrl,
+    snapshotDir: join(dataDir, 'snapshots'),
+    url: `http://${settings.host}:${settings.port}`,
+    options,
+  };
+  return new Client({
+    shardFile: new URL('./shard.js', import.meta.url),
+    shardCount: settings.shards,
+    tenantIds: workerData.tenants.map(({ id }) => id),
+    workerData,
+    timeoutMs: settings.requestTimeoutMs + answerSlackMs,
+    log: ({ level, tenantId, message, error }) => log[level]({ tenantId, ...(error && { error }) }, message),
+  });
+}
+
+/** The first signal drains; a second one ends the process at once. */
+function drainOnSignal(log: Logger, drain: () => Promise<void>): void {
+  let draining = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (draining) process.exit(130);
+    draining = true;
+    log.info(`${signal}: draining`);
+    drain().then(
+      () => process.exit(0),
+      (error) => {
+        log.fatal(error, 'draining failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+function announce(url: string, key: string, made: boolean, dataDir: string, settings: Settings): void {
+  const shown = made ? key : `$(cat ${join(dataDir, 'demo-apikey')})`;
+  const header = settings.demoApiKey === undefined ? shown : '$IWD_DEMO_APIKEY';
+  console.log(`
+IWD engine at ${url}/iwd/v3   (docs: ${url}/docs)
+${made ? `API key of the demo tenant: ${key}   (kept in ${join(dataDir, 'demo-apikey')})\n` : ''}
+Try it:
+  curl -s -X POST ${url}/iwd/v3/workitems -H "x-api-key: ${header}" -H "content-type: application/json" -d '{"captureId":"first","businessValue":100,"attributes":{"subject":"hello"}}'
+`);
+}

@@ -1,0 +1,324 @@
+import type { Command, Create, ItemCommand, Next, Update } from './command.js';
+import type { Event, ItemMoved, Move } from './event.js';
+import { readyStatus, refuseStep } from './life-cycle.js';
+import { mergePatch } from './patch.js';
+import { fault, isRejection, type Rejection, reject } from './rejection.js';
+import type { TenantState } from './state.js';
+import type { Draft, Instant, Status, WorkItem } from './work-item.js';
+
+/** What a command leads to: the events that make it so, and the item that the caller asked about. */
+export interface Decision {
+  events: Event[];
+  /** Absent for settings, and for `next` on an empty queue. */
+  itemId?: string;
+  status: 200 | 201 | 204;
+  /** The answer of an earlier request with the same key. */
+  replayed?: boolean;
+  /** An upsert older than what is known: nothing was changed. */
+  ignored?: boolean;
+}
+
+/**
+ * Decides one command against the state as it is at `now`: events, or a rejection. Changes nothing; `apply` does. The
+ * documents of the items that the command is about must be in memory (`needs.ts` says which), except those that do not
+ * exist at all.
+ */
+export function decide(state: TenantState, command: Command, now: Instant, newId: () => string): Decision | Rejection {
+  const replay = replayOf(state, command);
+  if (replay !== undefined) return replay;
+  switch (command.type) {
+    case 'create':
+      return create(state, command, now, newId);
+    case 'update':
+      return update(state, command, now);
+    case 'next':
+      return next(state, command, now);
+    case 'activateDue':
+      return due(state, command.id, now, 'activated');
+    case 'expire':
+      return due(state, command.id, now, 'expired');
+    case 'replaceCategories':
+      return replaceSettings(state.categoriesVersion, command.ifMatch, (version) => ({
+        type: 'categoriesReplaced',
+        at: now,
+        by: command.by,
+        version,
+        categories: command.categories,
+      }));
+    case 'replacePrioritization':
+      return replaceSettings(state.prioritizationVersion, command.ifMatch, (version) => ({
+        type: 'prioritizationReplaced',
+        at: now,
+        by: command.by,
+        version,
+        schemas: command.schemas,
+      }));
+    default:
+      return move(state, command, now);
+  }
+}
+
+/** The first answer to a request that has been seen under this Idempotency-Key. */
+function replayOf(state: TenantState, command: Command): Decision | Rejection | undefined {
+  if (!('key' in command) || command.key === undefined) return undefined;
+  const seen = state.answerTo(command.key.key);
+  if (seen === undefined) return undefined;
+  if (seen.fingerprint !== command.key.fingerprint) {
+    return reject('key-reused', 'this Idempotency-Key came before with another request; use a new key');
+  }
+  return { events: [], itemId: seen.itemId ?? undefined, status: seen.status as Decision['status'], replayed: true };
+}
+
+function create(state: TenantState, command: Create, now: Instant, newId: () => string): Decision | Rejection {
+  const { draft } = command;
+  const existing = draft.captureId === undefined ? undefined : state.findByCapture(draft.captureId);
+  if (existing !== undefined) return repeat(state, command, existing, now);
+  const item = newItem(state, draft, now, newId());
+  const event: Event = { type: 'created', at: now, by: command.by, item };
+  return { events: [keyed(event, command, 201)], itemId: item.id, status: 201 };
+}
+
+/** A captureId that is known: the same content again, something older, an upsert, or a conflict. */
+function repeat(state: TenantState, command: Create, existing: WorkItem, now: Instant): Decision | Rejection {
+  const { draft, mode } = command;
+  const unchanged: Decision = { events: [], itemId: existing.id, status: 200 };
+  if (draft.fingerprint === existing.fingerprint) return unchanged;
+  if (mode !== 'upsert') {
+    return reject(
+      'capture-conflict',
+      `captureId ${draft.captureId} belongs to item ${existing.id}, which came with other content; ?mode=upsert updates it`,
+      { facts: { id: existing.id } },
+    );
+  }
+  if (isOlder(draft, existing)) return { ...unchanged, ignored: true };
+  const refused = refuseStep(existing.status, 'update');
+  if (refused !== undefined) return refused;
+  const whole: Draft = { ...draft, createdDateTime: draft.createdDateTime ?? existing.createdDateTime };
+  return updated(state, command, existing, whole, changedFields(existing, whole), now);
+}
+
+/** Whether a message left its source before the one that the item stands for. */
+function isOlder(draft: Draft, existing: WorkItem): boolean {
+  if (draft.sourceVersion !== undefined && existing.sourceVersion !== undefined) {
+    return draft.sourceVersion < existing.sourceVersion;
+  }
+  if (draft.sourceUpdatedDateTime !== undefined && existing.sourceUpdatedDateTime !== undefined) {
+    return draft.sourceUpdatedDateTime < existing.sourceUpdatedDateTime;
+  }
+  return false;
+}
+
+/** The item that a draft becomes: classified, with its category's defaults, in the state in which it will rest. */
+export function newItem(state: TenantState, draft: Draft, now: Instant, id: string): WorkItem {
+  const createdDateTime = draft.createdDateTime ?? now;
+  return {
+    ...draft,
+    ...classified(state, draft, createdDateTime, now),
+    id,
+    seq: state.seq + 1,
+    version: 1,
+    createdDateTime,
+    updatedDateTime: now,
+  };
+}
+
+type Classified = Pick<WorkItem, 'status' | 'category' | 'rule' | 'error' | 'dueDateTime' | 'preclassified'>;
+
+/** Asks the source's category or the rules; without an answer the item is errorheld and says why. */
+function classified(state: TenantState, draft: Draft, created: Instant, now: Instant): Classified {
+  const verdict = state.classify(draft);
+  if ('error' in verdict) return { status: 'errorheld', error: verdict.error, category: draft.category };
+  const due = draft.dueDateTime ?? defaultDue(state, verdict.category, draft.activationDateTime ?? created);
+  return { ...verdict, status: readyStatus(draft.activationDateTime, now), dueDateTime: due };
+}
+
+function defaultDue(state: TenantState, category: string, from: Instant): Instant | undefined {
+  const after = state.categories.resolve(category).dueAfterMs;
+  return after === undefined ? undefined : from + after;
+}
+
+function update(state: TenantState, command: Update, now: Instant): Decision | Rejection {
+  const item = state.documents.get(command.id);
+  if (item === undefined) return notFound(command.id);
+  const refused = refuseVersion(item, command.ifMatch) ?? refuseStep(item.status, 'update');
+  if (refused !== undefined) return refused;
+  const merged = mergePatch(item, command.patch, { now, attributesBytesMax: state.attributesBytesMax });
+  if (isRejection(merged)) return merged;
+  const { draft, changed } = merged;
+  if (changed.length === 0) return { events: [], itemId: item.id, status: 200 };
+  if (changed.includes('category') && draft.category !== undefined && !state.categories.has(draft.category)) {
+    return fault('/category', 'invalid-value', `category ${draft.category} does not exist`);
+  }
+  // The fingerprint stays the source's: a patch from elsewhere must not turn the source's retry into a conflict.
+  return updated(state, command, item, { ...draft, fingerprint: item.fingerprint }, changed, now);
+}
+
+/** The item with its source fields replaced by `draft`, classified anew unless somebody chose its category. */
+function updated(
+  state: TenantState,
+  command: Create | Update,
+  item: WorkItem,
+  draft: Draft,
+  changed: string[],
+  now: Instant,
+): Decision {
+  const created = draft.createdDateTime ?? item.createdDateTime;
+  const chosen = changed.includes('category') ? draft.category : item.preclassified ? item.category : undefined;
+  const verdict = classified(state, { ...draft, category: chosen }, created, now);
+  const next: WorkItem = {
+    ...draft,
+    ...lifeOf(item),
+    ...verdict,
+    status: statusAfterUpdate(item.status, verdict.status),
+    createdDateTime: created,
+    version: item.version + 1,
+    updatedDateTime: now,
+  };
+  const event: Event = { type: 'updated', at: now, by: command.by, item: next, changed };
+  return { events: [keyed(event, command, 200)], itemId: item.id, status: 200 };
+}
+
+/** Somebody's work and somebody's hold outlive an update; an item that was ready takes the state it would have if new. */
+function statusAfterUpdate(before: Status, asNew: Status): Status {
+  return before === 'assigned' || before === 'held' ? before : asNew;
+}
+
+/** What belongs to the item's life, not to its source: kept over an update. */
+function lifeOf(
+  item: WorkItem,
+): Pick<WorkItem, 'id' | 'seq' | 'assignedTo' | 'assignedDateTime' | 'heldDateTime' | 'reason'> {
+  const { id, seq, assignedTo, assignedDateTime, heldDateTime, reason } = item;
+  return { id, seq, assignedTo, assignedDateTime, heldDateTime, reason };
+}
+
+function changedFields(before: WorkItem, after: Draft): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)] as (keyof Draft)[]);
+  const life = new Set([
+    'id',
+    'seq',
+    'version',
+    'status',
+    'rule',
+    'error',
+    'preclassified',
+    'updatedDateTime',
+    'fingerprint',
+  ]);
+  return [...names].filter((name) => !life.has(name) && before[name] !== after[name]);
+}
+
+function next(state: TenantState, command: Next, now: Instant): Decision | Rejection {
+  const slot = state.queue.best(now);
+  if (slot < 0) return { events: [], status: 204 };
+  const item = state.mustDocument(state.table.idOf(slot));
+  const event = moved(item, 'assigned', 'assigned', now, { assignedTo: command.agentId, assignedDateTime: now });
+  return { events: [keyed({ ...event, by: command.by }, command, 200)], itemId: item.id, status: 200 };
+}
+
+/** A command on one item, by id. */
+function move(state: TenantState, command: ItemCommand, now: Instant): Decision | Rejection {
+  const item = state.documents.get(command.id);
+  if (item === undefined) return notFound(command.id);
+  const refused = refuseVersion(item, command.ifMatch) ?? refuseStep(item.status, command.type);
+  if (refused !== undefined) return refused;
+  const event = { ...moveEvent(state, item, command, now), by: command.by };
+  return { events: [keyed(event, command, 200)], itemId: item.id, status: 200 };
+}
+
+/** What is true of an item that nobody works on and nobody holds. */
+const released = { assignedTo: null, assignedDateTime: null, heldDateTime: null, reason: null } as const;
+
+function moveEvent(state: TenantState, item: WorkItem, command: ItemCommand, now: Instant): ItemMoved {
+  const { reason, resultCode, agentId } = command;
+  const ended = { completedDateTime: now, heldDateTime: null, error: null, ...given({ reason, resultCode }) };
+  switch (command.type) {
+    case 'hold':
+      return moved(item, 'held', 'held', now, { ...released, heldDateTime: now, ...given({ reason }) });
+    case 'resume':
+      return item.status === 'held' && item.category !== undefined && item.error === undefined
+        ? moved(item, 'resumed', readyStatus(item.activationDateTime, now), now, released)
+        : reclassified(state, item, 'resumed', now, {});
+    case 'restart':
+      return restarted(state, item, now);
+    case 'activate':
+      return moved(item, 'activated', 'queued', now, { activationDateTime: now });
+    case 'assign':
+      return moved(item, 'assigned', 'assigned', now, { assignedTo: agentId, assignedDateTime: now });
+    case 'unassign':
+      return moved(item, 'unassigned', readyStatus(item.activationDateTime, now), now, released);
+    case 'complete':
+      return moved(item, 'completed', 'completed', now, ended);
+    case 'cancel':
+      return moved(item, 'canceled', 'canceled', now, ended);
+    case 'reject':
+      return moved(item, 'rejected', 'rejected', now, ended);
+  }
+}
+
+/** Back to the start of its life, with a new classification. An expiration that has passed would end it at once. */
+function restarted(state: TenantState, item: WorkItem, now: Instant): ItemMoved {
+  const past = item.expirationDateTime !== undefined && item.expirationDateTime <= now;
+  return reclassified(state, item, 'restarted', now, {
+    completedDateTime: null,
+    resultCode: null,
+    ...(past ? { expirationDateTime: null } : {}),
+  });
+}
+
+function reclassified(state: TenantState, item: WorkItem, type: Move, now: Instant, set: Changes): ItemMoved {
+  const asked = item.preclassified || item.rule === undefined ? item.category : undefined;
+  const verdict = classified(state, { ...item, category: asked }, item.createdDateTime, now);
+  const { status, ...fields } = verdict;
+  return moved(item, type, status, now, { ...released, rule: null, error: null, ...set, ...given(fields) });
+}
+
+/** The engine's own timers: an activation or expiration time has come. Stale timers are no events. */
+function due(state: TenantState, id: string, now: Instant, type: 'activated' | 'expired'): Decision | Rejection {
+  const item = state.documents.get(id);
+  if (item === undefined) return notFound(id);
+  const refused = refuseStep(item.status, type === 'activated' ? 'activate' : 'expire');
+  if (refused !== undefined) return refused;
+  const event =
+    type === 'activated'
+      ? moved(item, type, 'queued', now, {})
+      : moved(item, type, 'expired', now, { completedDateTime: now, heldDateTime: null, error: null });
+  return { events: [{ ...event, by: 'timer' }], itemId: id, status: 200 };
+}
+
+type Changes = NonNullable<ItemMoved['set']>;
+
+function moved(item: WorkItem, type: Move, status: Status, at: Instant, set: Changes): ItemMoved {
+  return { type, at, id: item.id, version: item.version + 1, status, set };
+}
+
+/** Only the fields that have a value: an absent argument must not wipe what is there. */
+function given(fields: Changes): Changes {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+function keyed(event: Event, command: Create | Update | ItemCommand | Next, status: number): Event {
+  return command.key === undefined ? event : { ...event, key: { ...command.key, status } };
+}
+
+function replaceSettings(
+  version: number,
+  ifMatch: number | undefined,
+  event: (version: number) => Event,
+): Decision | Rejection {
+  if (ifMatch !== undefined && ifMatch !== version) return mismatch(version);
+  return { events: [event(version + 1)], status: 200 };
+}
+
+function notFound(id: string): Rejection {
+  return reject('not-found', `there is no work item ${id}`);
+}
+
+function refuseVersion(item: WorkItem, ifMatch: number | undefined): Rejection | undefined {
+  return ifMatch === undefined || ifMatch === item.version ? undefined : mismatch(item.version);
+}
+
+function mismatch(version: number): Rejection {
+  return reject('version-mismatch', `the version is ${version} now; read it again and decide anew`, {
+    facts: { version },
+  });
+}

@@ -1,0 +1,356 @@
+import type { CategoryDocument } from './category.js';
+import { type CategoryTree, compileCategories } from './category-tree.js';
+import { Deadlines } from './deadlines.js';
+import { Documents } from './documents.js';
+import type { Event, ItemMoved } from './event.js';
+import { ItemTable } from './item-table.js';
+import { KnownKeys } from './known-keys.js';
+import { isFinal } from './life-cycle.js';
+import { compilePrioritization, type Prioritization } from './prioritization.js';
+import { UniversalQueue } from './queue.js';
+import type { Rebuild } from './queue-rebuild.js';
+import type { SchemaDocument } from './schema.js';
+import { type Draft, type Instant, type Status, statuses, type WorkItem } from './work-item.js';
+
+export interface StateOptions {
+  tenantId: string;
+  attributesBytesMax: number;
+  /** Bytes of projected documents kept for quick reading. */
+  documentBytesMax: number;
+  categories: readonly CategoryDocument[];
+  schemas: readonly SchemaDocument[];
+}
+
+/** The answer of a request that carried an Idempotency-Key. */
+export interface KeyAnswer {
+  fingerprint: string;
+  status: number;
+  itemId: string | null;
+  at: Instant;
+}
+
+/** The part of an item that columns, order and deadlines are made of; a snapshot holds no more. */
+export type Scheduling = Omit<WorkItem, 'attributes' | 'fingerprint' | 'updatedDateTime'>;
+
+/** The settings that the order in force was built from: they change together, when a rebuild is swapped in. */
+interface OrderSettings {
+  prioritization: Prioritization;
+  categories: CategoryTree;
+  prioritizationVersion: number;
+  /** Schema of each category path, filled when first asked. */
+  schemaIndexes: Map<string, number>;
+}
+
+/** Items of this lane need nothing in particular; lanes for skills and channels come with distribution. */
+const anybody = 0;
+const foundKeysMax = 10_000;
+
+/**
+ * Everything that one tenant's actor knows: the open items' columns, their order, the documents at hand and the
+ * settings. Changed by `apply(event)` only, so that live work and recovery run the same code. An event that the state
+ * already contains is skipped by the item's version: a snapshot may be ahead of the events replayed over it.
+ */
+export class TenantState {
+  readonly tenantId: string;
+  readonly attributesBytesMax: number;
+  readonly table = new ItemTable();
+  readonly documents: Documents;
+  readonly deadlines = new Deadlines();
+  /** Every captureId (`c:`) and Idempotency-Key (`k:`) ever seen: "no" is certain, "maybe" is looked up. */
+  known = new KnownKeys();
+  /** Idempotency-Keys that are not projected yet. */
+  readonly keys = new Map<string, KeyAnswer>();
+  readonly #foundKeys = new Map<string, KeyAnswer>();
+  readonly queue: UniversalQueue;
+  /** Open items by status, in the order of `statuses`. */
+  readonly counts = new Int32Array(statuses.length);
+  categories: CategoryTree;
+  prioritization: Prioritization;
+  categoriesVersion = 0;
+  prioritizationVersion = 0;
+  /** Number of the last event applied. */
+  seq = 0;
+  /** The order of newer settings while it is built beside the one in force. */
+  rebuild: Rebuild | undefined;
+  #inForce: OrderSettings;
+  #building: OrderSettings | undefined;
+
+  constructor(options: StateOptions) {
+    this.tenantId = options.tenantId;
+    this.attributesBytesMax = options.attributesBytesMax;
+    this.documents = new Documents(options.documentBytesMax);
+    this.prioritization = mustCompileSchemas(options.schemas);
+    this.categories = mustCompileCategories(options.categories);
+    this.#inForce = this.#orderSettings();
+    this.queue = new UniversalQueue(this.table, this.prioritization, (category) =>
+      schemaIndex(this.#inForce, this.table.categories.textOf(category)),
+    );
+  }
+
+  /** The prioritization that orders the queue now; a published one takes over when its order is built. */
+  get orderPrioritization(): Prioritization {
+    return this.#inForce.prioritization;
+  }
+
+  get orderPrioritizationVersion(): number {
+    return this.#inForce.prioritizationVersion;
+  }
+
+  apply(event: Event, projectedSeq = 0): void {
+    this.seq++;
+    switch (event.type) {
+      case 'created':
+      case 'updated':
+        this.#keep(event.item, projectedSeq);
+        break;
+      case 'categoriesReplaced':
+        if (event.version <= this.categoriesVersion) break;
+        this.categoriesVersion = event.version;
+        this.replaceSettings(event.categories, this.prioritization.documents);
+        break;
+      case 'prioritizationReplaced':
+        if (event.version <= this.prioritizationVersion) break;
+        this.prioritizationVersion = event.version;
+        this.replaceSettings(this.categories.documents, event.schemas);
+        break;
+      default:
+        this.#move(event, projectedSeq);
+    }
+    if (event.key !== undefined) this.#remember(event);
+  }
+
+  /** Publishes settings: classification uses them at once, the order follows when it is built (`rebuild`). */
+  replaceSettings(categories: readonly CategoryDocument[], schemas: readonly SchemaDocument[]): void {
+    this.prioritization = mustCompileSchemas(schemas);
+    this.categories = mustCompileCategories(categories);
+    const building = this.#orderSettings();
+    this.#building = building;
+    this.rebuild = this.queue.rebuild(this.prioritization, (category) =>
+      schemaIndex(building, this.table.categories.textOf(category)),
+    );
+  }
+
+  /** Goes on with the rebuild by about `opsMax` operations; true when no rebuild is left to do. */
+  stepRebuild(opsMax: number, now: Instant): boolean {
+    if (this.rebuild === undefined) return true;
+    if (!this.rebuild.step(opsMax, now)) return false;
+    this.#inForce = this.#building!;
+    this.#building = undefined;
+    this.rebuild = undefined;
+    return true;
+  }
+
+  /** Puts an item of the table's columns into memory, without its document. */
+  restore(item: Scheduling, now: Instant): void {
+    this.#reflect(item, now);
+  }
+
+  /** A snapshot has filled the columns of these new slots: counts, deadlines and order follow. */
+  admit(slots: readonly number[], known: KnownKeys, now: Instant): void {
+    const { table } = this;
+    for (const slot of slots) {
+      this.counts[table.status[slot]]++;
+      if (table.activation[slot] > now) this.deadlines.add(table.activation[slot], slot);
+      if (!Number.isNaN(table.expiration[slot])) this.deadlines.add(table.expiration[slot], slot);
+    }
+    const queued = statuses.indexOf('queued');
+    this.queue.pushAll(
+      slots.filter((slot) => table.status[slot] === queued),
+      anybody,
+      now,
+    );
+    this.known = known;
+  }
+
+  /** Settings as stored; they order the queue at once, so this belongs before the first item. */
+  restoreSettings(settings: {
+    categories: readonly CategoryDocument[];
+    categoriesVersion: number;
+    schemas: readonly SchemaDocument[];
+    prioritizationVersion: number;
+  }): void {
+    this.categoriesVersion = settings.categoriesVersion;
+    this.prioritizationVersion = settings.prioritizationVersion;
+    this.replaceSettings(settings.categories, settings.schemas);
+    while (!this.stepRebuild(Number.MAX_SAFE_INTEGER, 0)) {
+      // The queue is empty: one step is enough.
+    }
+  }
+
+  /** Which category the item falls into: the one that its source named, or the first that a rule finds. */
+  classify(draft: Draft): { category: string; rule?: string; preclassified?: true } | { error: string } {
+    if (draft.category !== undefined) {
+      if (this.categories.has(draft.category)) return { category: draft.category, preclassified: true };
+      return { error: `the source named category ${draft.category}, which does not exist` };
+    }
+    const verdict = this.categories.classify(draft);
+    return 'error' in verdict ? verdict : { category: verdict.path, rule: verdict.rule };
+  }
+
+  /** The item with this captureId, if its document is at hand (`needs.ts` makes sure that it is). */
+  findByCapture(captureId: string): WorkItem | undefined {
+    const pending = this.documents.pendingByCapture(captureId);
+    if (pending !== undefined) return pending;
+    const slot = this.slotByCapture(captureId);
+    if (slot >= 0) return this.documents.get(this.table.idOf(slot));
+    return this.documents.recentByCapture(captureId);
+  }
+
+  /** The open item's slot, -1 when no open item at hand has this captureId. */
+  slotByCapture(captureId: string): number {
+    const slots = this.table.findCapture(captureId);
+    return slots.find((slot) => this.documents.get(this.table.idOf(slot))?.captureId === captureId) ?? -1;
+  }
+
+  /** The first answer under this Idempotency-Key, if it is at hand. */
+  answerTo(key: string): KeyAnswer | undefined {
+    return this.keys.get(key) ?? this.#foundKeys.get(key);
+  }
+
+  /** An answer as the table has it. Few are kept: a retry that comes later is looked up again. */
+  offerKey(key: string, answer: KeyAnswer): void {
+    if (this.#foundKeys.size >= foundKeysMax) this.#foundKeys.clear();
+    this.#foundKeys.set(key, answer);
+  }
+
+  mustDocument(id: string): WorkItem {
+    const item = this.documents.get(id);
+    if (item === undefined) throw new Error(`the document of ${id} is not in memory`);
+    return item;
+  }
+
+  /** Index of the schema that orders this item now (0 is the built-in one of categories without a schema). */
+  schemaIndexOf(category: string | undefined): number {
+    return category === undefined ? 0 : schemaIndex(this.#inForce, category);
+  }
+
+  #orderSettings(): OrderSettings {
+    return {
+      prioritization: this.prioritization,
+      categories: this.categories,
+      prioritizationVersion: this.prioritizationVersion,
+      schemaIndexes: new Map(),
+    };
+  }
+
+  #keep(item: WorkItem, projectedSeq: number): void {
+    if (this.seq > projectedSeq) this.documents.put(item);
+    if (item.captureId !== undefined) this.known.add(`c:${item.captureId}`);
+    this.#reflect(item, item.updatedDateTime);
+  }
+
+  #move(event: ItemMoved, projectedSeq: number): void {
+    const before = this.mustDocument(event.id);
+    if (before.version >= event.version) {
+      this.#reflect(before, event.at);
+      return;
+    }
+    const item = afterMove(before, event);
+    if (this.seq > projectedSeq) this.documents.put(item);
+    this.#reflect(item, event.at);
+  }
+
+  #remember(event: Event): void {
+    const itemId = 'item' in event ? event.item.id : 'id' in event ? event.id : null;
+    const { key, fingerprint, status } = event.key!;
+    this.keys.set(key, { fingerprint, status, itemId, at: event.at });
+    this.known.add(`k:${key}`);
+  }
+
+  /** Makes columns, order, deadlines and counts say what the item says, unless they know a newer version. */
+  #reflect(item: Scheduling, now: Instant): void {
+    let slot = this.table.find(item.id);
+    if (slot >= 0 && this.table.version[slot] >= item.version) return;
+    if (slot >= 0) this.counts[this.table.status[slot]]--;
+    if (isFinal(item.status)) {
+      if (slot >= 0) this.#drop(slot);
+      return;
+    }
+    const isNew = slot < 0;
+    if (isNew) slot = this.table.add(item.id);
+    this.#schedule(slot, isNew, item, now);
+    this.#fill(slot, item);
+    this.counts[this.table.status[slot]]++;
+    this.#enqueue(slot, item.status, now);
+  }
+
+  #drop(slot: number): void {
+    if (this.queue.has(slot)) this.queue.remove(slot);
+    this.table.remove(slot);
+  }
+
+  #fill(slot: number, item: Scheduling): void {
+    const { table } = this;
+    table.setTimes(slot, {
+      created: item.createdDateTime,
+      activation: item.activationDateTime,
+      due: item.dueDateTime,
+      expiration: item.expirationDateTime,
+    });
+    table.seq[slot] = item.seq;
+    table.version[slot] = item.version;
+    table.status[slot] = statuses.indexOf(item.status);
+    table.setCategory(slot, item.category);
+    table.setSegment(slot, item.customerSegment);
+    table.setAgent(slot, item.assignedTo);
+    table.businessValue[slot] = item.businessValue ?? 0;
+    table.setCapture(slot, item.captureId);
+  }
+
+  #enqueue(slot: number, status: Status, now: Instant): void {
+    const queued = this.queue.has(slot);
+    if (status !== 'queued') {
+      if (queued) this.queue.remove(slot);
+    } else if (queued) this.queue.rekey(slot, now);
+    else this.queue.push(slot, anybody, now);
+  }
+
+  /**
+   * Notes the instants at which the item must be looked at again; called before its columns change. One entry for each
+   * new time is enough: it stays until its time comes, whatever happens in between. An expiration that passed while
+   * somebody worked on the item has lost its entry and gets a new one, which is due at once.
+   */
+  #schedule(slot: number, isNew: boolean, item: Scheduling, now: Instant): void {
+    const { activationDateTime: activation, expirationDateTime: expiration } = item;
+    if (activation !== undefined && activation > now && (isNew || this.table.activation[slot] !== activation)) {
+      this.deadlines.add(activation, slot);
+    }
+    if (expiration !== undefined && (isNew || expiration <= now || this.table.expiration[slot] !== expiration)) {
+      this.deadlines.add(expiration, slot);
+    }
+  }
+}
+
+/** Index of the schema of a category, or of its nearest ancestor that still exists; 0 is the built-in constant one. */
+function schemaIndex(order: OrderSettings, path: string): number {
+  let index = order.schemaIndexes.get(path);
+  if (index === undefined) {
+    index = order.prioritization.indexOf(path === '' ? undefined : order.categories.resolve(path).schema);
+    order.schemaIndexes.set(path, index);
+  }
+  return index;
+}
+
+/** The item after a move: what the event sets, null taking a field away. */
+export function afterMove(item: WorkItem, event: ItemMoved): WorkItem {
+  const after: Record<string, unknown> = { ...item, ...event.set };
+  for (const [name, value] of Object.entries(event.set ?? {})) if (value === null) delete after[name];
+  after.version = event.version;
+  after.status = event.status;
+  after.updatedDateTime = event.at;
+  return after as unknown as WorkItem;
+}
+
+function mustCompileSchemas(schemas: readonly SchemaDocument[]): Prioritization {
+  const compiled = compilePrioritization({ schemas });
+  if ('faults' in compiled) throw new Error(`stored prioritization is faulty: ${JSON.stringify(compiled.faults)}`);
+  return compiled.prioritization;
+}
+
+/** Stored categories may name a schema that a later document no longer has: they are ordered by the built-in one then. */
+function mustCompileCategories(categories: readonly CategoryDocument[]): CategoryTree {
+  const schemas = new Set(categories.flatMap((category) => category.schema ?? []));
+  const compiled = compileCategories({ categories }, schemas);
+  if ('faults' in compiled) throw new Error(`stored categories are faulty: ${JSON.stringify(compiled.faults)}`);
+  return compiled.tree;
+}
