@@ -99,6 +99,7 @@ export class ContentWalk {
   }
 }
 
+/** What is said of a text that cannot be stored. */
 export const unsafeTextDetail = 'expected text without NUL and without half of a surrogate pair';
 
 /** The 64-bit hash (16 hex digits) of a parsed JSON value, or everything that is wrong with it. */
@@ -113,8 +114,9 @@ export function pointerKey(key: string): string {
   return shown(key).replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
+/** A client's text as a detail repeats it. */
 export function shown(text: string): string {
-  return text.length > shownLengthMax ? `${text.slice(0, shownLengthMax)}...` : text;
+  return text.length > shownLengthMax ? `${text.slice(0, shownLengthMax).replace(/\p{Surrogate}/gu, '')}...` : text;
 }
 
 /** One rejection for all the faults of a document. */
