@@ -22,7 +22,7 @@ export interface AgentOptions {
 
 const workMsMin = 200;
 const workMsMax = 1500;
-const heldShare = 0.12;
+const heldShare = 0.2;
 const idleMs = 500;
 
 /** Counts go up in `tally` as things happen; resolves when all agents have gone home. Throws what is not theirs to bear. */

@@ -31,7 +31,9 @@ export function queueLines({ at, items }: QueueAnswer, width: number): string[] 
   const now = Date.parse(at);
   const rows = items.map((item, i) => {
     const { complaintType, descriptor, borough } = item.attributes ?? {};
-    const what = [complaintType, descriptor, borough].filter((part) => typeof part === 'string').join(', ');
+    const what = [complaintType, descriptor, borough]
+      .filter((part) => typeof part === 'string' && part !== 'N/A')
+      .join(', ');
     const due = item.dueDateTime ? span(Date.parse(item.dueDateTime) - now) : '-';
     const age = span(now - Date.parse(item.createdDateTime));
     return line(String(i + 1), item.priority.toFixed(1), age, item.category ?? '-', due, what);

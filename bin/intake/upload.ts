@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { pause } from './pause.js';
 import type { Target } from './target.js';
 
@@ -15,7 +14,7 @@ export interface UploadOptions extends Target {
   mode: 'create' | 'upsert';
   /**
    * Whether a batch without an answer may be sent again. Safe when every item has a captureId: it is then the same item
-   * however often it arrives.
+   * however often it arrives (which is why bulk requests take no Idempotency-Key).
    */
   repeatable: boolean;
   signal?: AbortSignal;
@@ -43,17 +42,13 @@ export class UploadFailure extends Error {}
 export async function uploadBatch(items: readonly object[], options: UploadOptions): Promise<LineResult[]> {
   const results: LineResult[] = items.map(() => ({ status: 0 }));
   let open = items.map((_, i) => i);
-  // One key for all attempts of the same lines: a server that has done them answers as it did the first time.
-  let key = randomUUID();
   for (let attempt = 1; open.length > 0; attempt++) {
     const batch = open.map((i) => items[i]!);
-    const answer = await tryOnce(batch, key, options, attempt);
+    const answer = await tryOnce(batch, options, attempt);
     answer.results.forEach((result, i) => {
       results[open[i]!] = result;
     });
-    const before = open.length;
     open = open.filter((i) => passes(results[i]!));
-    if (open.length < before) key = randomUUID();
     if (open.length === 0 || attempt >= attemptsMax) break;
     const first = results[open[0]!]!;
     if (!options.repeatable && first.code === 'timeout') break;
@@ -69,9 +64,9 @@ export async function uploadBatch(items: readonly object[], options: UploadOptio
 const passes = ({ status }: LineResult) => status === 429 || status === 503;
 
 /** A lost connection counts as 503 while attempts are left, if the batch may be repeated. */
-async function tryOnce(items: object[], key: string, options: UploadOptions, attempt: number): Promise<Attempt> {
+async function tryOnce(items: object[], options: UploadOptions, attempt: number): Promise<Attempt> {
   try {
-    return await post(items, key, options);
+    return await post(items, options);
   } catch (error) {
     if (error instanceof UploadFailure || options.signal?.aborted) throw error;
     const detail = reasonOf(error);
@@ -80,11 +75,11 @@ async function tryOnce(items: object[], key: string, options: UploadOptions, att
   }
 }
 
-async function post(items: object[], key: string, { base, apiKey, mode, signal }: UploadOptions): Promise<Attempt> {
+async function post(items: object[], { base, apiKey, mode, signal }: UploadOptions): Promise<Attempt> {
   const timeout = AbortSignal.timeout(requestMsMax);
   const response = await fetch(`${base}/workitems/bulk?mode=${mode}`, {
     method: 'POST',
-    headers: { 'x-api-key': apiKey, 'content-type': 'application/x-ndjson', 'idempotency-key': key },
+    headers: { 'x-api-key': apiKey, 'content-type': 'application/x-ndjson' },
     body: items.map((item) => `${JSON.stringify(item)}\n`).join(''),
     signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
   });
