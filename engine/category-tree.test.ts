@@ -145,6 +145,13 @@ test('a body of another shape, too many categories or unsafe text is refused', (
   assert.ok('/categories/0/name' in faultsOf({ categories: [category('a', null, { name: 'x\0' })] }));
 });
 
+test('a document full of faults is answered with the first hundred', () => {
+  const many = Array.from({ length: categoriesMax }, (_, i) => category(`c${i}`, null, { schema: `standart${i}` }));
+  assert.equal(Object.keys(faultsOf({ categories: many })).length, 100);
+  const wide = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`nam${i}`, i]));
+  assert.equal(Object.keys(faultsOf({ categories: [wide] })).length, 100);
+});
+
 test('the documents come back as they were written', () => {
   const documents = [category('a', null, { rule: 'true', sla: 'PT8H' }), category('b', 'a')];
   assert.deepEqual(treeOf(...documents).documents, documents);

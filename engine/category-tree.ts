@@ -148,6 +148,7 @@ class CategoryCheck {
   }
 
   category(document: unknown, index: number): Seed {
+    if (this.faults.length >= faultsMax) return {};
     const at = `/categories/${index}`;
     if (!isObject(document)) {
       this.#add(at, 'invalid-value', 'expected an object: one category');
@@ -236,7 +237,7 @@ class CategoryCheck {
 
   #unknown(at: string, object: Record<string, unknown>, names: readonly string[]) {
     for (const key of Object.keys(object)) {
-      if (names.includes(key)) continue;
+      if (names.includes(key) || this.faults.length >= faultsMax) continue;
       const near = nearest(key, names);
       const hint = near === undefined ? `known here: ${names.join(', ')}` : `did you mean ${near}?`;
       this.#add(

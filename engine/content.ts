@@ -28,8 +28,13 @@ export class ContentWalk {
     if (this.faults.length > before) this.#prefix(before, pointer);
   }
 
+  /** No further fault is taken: looking for more is wasted. */
+  get isFull(): boolean {
+    return this.faults.length >= faultsMax;
+  }
+
   add(pointer: string, code: RejectionCode, detail: string): void {
-    if (this.faults.length < faultsMax) this.faults.push({ pointer, code, detail });
+    if (!this.isFull) this.faults.push({ pointer, code, detail });
   }
 
   #value(value: unknown, depth: number) {
@@ -162,7 +167,10 @@ function replaceImitations(values: unknown[]): void {
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (levels === 0) return true;
-  if (Array.isArray(value)) return value.some((element) => isDeeper(element, levels - 1));
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (isDeeper(value[i], levels - 1)) return true;
+    return false;
+  }
   for (const key in value) {
     if (isDeeper((value as Record<string, unknown>)[key], levels - 1)) return true;
   }

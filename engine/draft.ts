@@ -236,6 +236,7 @@ export class DraftReader {
   }
 
   #refuse(name: string) {
+    if (this.#walk.isFull) return;
     const pointer = `/${pointerKey(name)}`;
     if (name === '__proto__') return this.#walk.add(pointer, 'unsafe-key', 'the key __proto__ is not allowed');
     if (serverOwned.has(name)) {

@@ -16,24 +16,24 @@ export class Hash {
     const paired = length & ~1;
     let a = 0x9e3779b9 ^ length;
     let b = 0x7f4a7c15;
-    let unusual = false;
+    let seen = 0;
     for (let i = 0; i < paired; i += 2) {
       const one = text.charCodeAt(i);
       const two = text.charCodeAt(i + 1);
-      // 0 wraps to the largest number, so one comparison finds NUL and everything from the surrogates on.
-      if ((one - 1) >>> 0 > 0xd7fe || (two - 1) >>> 0 > 0xd7fe) unusual = true;
+      // Bit 15 or a higher one is set by NUL, which wraps, by the surrogates and by others, looked at more closely below.
+      seen |= (one - 1) | (two - 1);
       const chunk = one | (two << 16);
       a = Math.imul(a ^ chunk, 0x85ebca77);
       b = Math.imul(((b << 13) | (b >>> 19)) ^ chunk, 0xc2b2ae3d);
     }
     if (paired < length) {
       const one = text.charCodeAt(paired);
-      if ((one - 1) >>> 0 > 0xd7fe) unusual = true;
+      seen |= one - 1;
       a = Math.imul(a ^ one, 0x85ebca77);
       b = Math.imul(((b << 13) | (b >>> 19)) ^ one, 0xc2b2ae3d);
     }
     this.mix(a, b);
-    return !unusual || !(text.includes('\0') || /\p{Surrogate}/u.test(text));
+    return (seen & ~0x7fff) === 0 || !(text.includes('\0') || /\p{Surrogate}/u.test(text));
   }
 
   /** Hashes a number by its bits; -0 counts as 0. */
