@@ -50,6 +50,7 @@ function schemas(factor: number): SchemaDocument[] {
 }
 
 function measure(items: number, probes: number): QueueRow[] {
+  clock = start;
   const rows: QueueRow[] = [];
   const add = (name: string, value: number, unit: QueueRow['unit']) =>
     rows.push({ items, measure: name, value: Math.round(value * 1000) / 1000, unit });

@@ -41,7 +41,7 @@ export class PriorityHeap {
   /** Add to a key for the value at the instant of the last `liftTo`. */
   lift = 0;
   readonly tolerance: number;
-  /** Items that a rebuild has counted for this heap before it fills it. */
+  /** Items of a rebuild's sample that will come into this heap. */
   expected = 0;
   private ordered = 0;
   private readonly slope: number;
@@ -75,23 +75,28 @@ export class PriorityHeap {
   push(slot: number): void {
     if (this.size === this.slots.length) this.resize(nextCapacity(this.size));
     const position = this.size++;
-    const key = this.keyOf(slot);
-    const tie = this.tieOf(slot);
-    if (position === 0 || (position - 1) >> 2 < this.ordered) this.put(position, key, tie, slot);
-    else this.rise(position, key, tie, slot);
+    this.write(position, slot);
+    this.rise(position);
   }
 
   /** Reads nothing of the removed slot's columns: they may have changed already. */
   removeAt(position: number): void {
+    const { keys, slots } = this;
     const last = --this.size;
-    if (position !== last) this.settle(position, this.keys[2 * last], this.keys[2 * last + 1], this.slots[last]);
-    if (last * 4 < this.slots.length && this.slots.length >= steppedMin) this.resize(last * 2);
+    if (position !== last) {
+      keys[2 * position] = keys[2 * last];
+      keys[2 * position + 1] = keys[2 * last + 1];
+      slots[position] = slots[last];
+      this.places.position[slots[position]] = position;
+      this.settle(position);
+    }
+    if (last * 4 < slots.length && slots.length >= steppedMin) this.resize(last * 2);
   }
 
   /** The slot at the position has other columns now. */
   updateAt(position: number): void {
-    const slot = this.slots[position];
-    this.settle(position, this.keyOf(slot), this.tieOf(slot), slot);
+    this.write(position, this.slots[position]);
+    this.settle(position);
   }
 
   /** Orders at most `nodesMax` more positions of a loosely filled heap; returns how many it did, 0 when it is whole. */
@@ -103,9 +108,7 @@ export class PriorityHeap {
     for (let position = from - 1; position >= to; position--) {
       this.ordered = position;
       // Entries may have left since this was counted.
-      if (position < size) {
-        this.sink(position, this.keys[2 * position], this.keys[2 * position + 1], this.slots[position]);
-      }
+      if (position < size) this.sink(position);
     }
     return from - to;
   }
@@ -149,15 +152,18 @@ export class PriorityHeap {
       scorer.staticOf(other.schema, b),
     );
     if (order !== 0) return order > 0;
-    const tieA = this.tieOf(a);
-    const tieB = this.tieOf(b);
-    return tieA === tieB ? this.lastTie(a, b) : tieA < tieB;
+    return this.tieAhead(a, b);
   }
 
-  private keyOf(slot: number): number {
-    const fixed = this.scorer.staticOf(this.schema, slot);
-    if (this.slope === 0) return fixed;
-    return fixed - this.slope * (this.scorer.originOf(this.schema, slot) - keyEpoch);
+  private write(position: number, slot: number): void {
+    const { keys, scorer } = this;
+    const fixed = scorer.staticOf(this.schema, slot);
+    // Only a line asks for the origin: a constant also holds the items that have none.
+    keys[2 * position] =
+      this.slope === 0 ? fixed : fixed - this.slope * (scorer.originOf(this.schema, slot) - keyEpoch);
+    keys[2 * position + 1] = this.tieOf(slot);
+    this.slots[position] = slot;
+    this.places.position[slot] = position;
   }
 
   private tieOf(slot: number): number {
@@ -165,21 +171,22 @@ export class PriorityHeap {
     return Number.isNaN(due) ? noDue + this.table.created[slot] : due;
   }
 
-  /** Whether `a` comes before `b` when their keys differ by no more than `tolerance`. */
-  private nearAhead(a: number, tieA: number, b: number, tieB: number): boolean {
-    if (this.slope !== 0) {
-      const order = this.compareLines(a, b);
+  /** Whether `a` comes before `b` on a line when their keys differ by no more than `tolerance`. */
+  private nearAhead(a: number, b: number): boolean {
+    const { scorer, schema, segment } = this;
+    const richer = scorer.staticOf(schema, a) - scorer.staticOf(schema, b);
+    const younger = scorer.originOf(schema, a) - scorer.originOf(schema, b);
+    if (richer !== 0 || younger !== 0) {
+      const order = compareProducts(richer, segment.span, segment.rise, younger);
       if (order !== 0) return order > 0;
     }
-    return tieA === tieB ? this.lastTie(a, b) : tieA < tieB;
+    return this.tieAhead(a, b);
   }
 
-  private compareLines(a: number, b: number): number {
-    const { scorer, schema, segment } = this;
-    const ahead = scorer.staticOf(schema, a) - scorer.staticOf(schema, b);
-    const older = scorer.originOf(schema, a) - scorer.originOf(schema, b);
-    if (ahead === 0 && older === 0) return 0;
-    return compareProducts(ahead, segment.span, segment.rise, older);
+  private tieAhead(a: number, b: number): boolean {
+    const tieA = this.tieOf(a);
+    const tieB = this.tieOf(b);
+    return tieA === tieB ? this.lastTie(a, b) : tieA < tieB;
   }
 
   private lastTie(a: number, b: number): boolean {
@@ -187,64 +194,94 @@ export class PriorityHeap {
     return created[a] === created[b] ? seq[a] < seq[b] : created[a] < created[b];
   }
 
-  private put(position: number, key: number, tie: number, slot: number): void {
-    this.keys[2 * position] = key;
-    this.keys[2 * position + 1] = tie;
-    this.slots[position] = slot;
-    this.places.position[slot] = position;
+  /** Brings an entry that was written over another one to its place. */
+  private settle(position: number): void {
+    if (!this.rise(position)) this.sink(position);
   }
 
-  /** Puts an entry where another one was and brings it to its place. */
-  private settle(position: number, key: number, tie: number, slot: number): void {
-    if (position < this.ordered) this.put(position, key, tie, slot);
-    else if (this.rise(position, key, tie, slot) === position) this.sink(position, key, tie, slot);
-  }
+  /*
+   * rise and sink compare in place, not by a shared function: a double handed to a function that is not inlined is
+   * allocated. Ties of constants, the common case, are settled by the second key; near lines by `nearAhead`.
+   */
 
-  /** Lets an entry rise from the position, inside the ordered part; returns where it came to rest. */
-  private rise(from: number, key: number, tie: number, slot: number): number {
+  /** Lets the entry rise inside the ordered part; false when it is where it belongs or may sink. */
+  private rise(from: number): boolean {
     const { keys, slots, tolerance, ordered } = this;
     const places = this.places.position;
+    const key = keys[2 * from];
+    const tie = keys[2 * from + 1];
+    const slot = slots[from];
     let hole = from;
     while (hole > 0) {
       const parent = (hole - 1) >> 2;
       if (parent < ordered) break;
       const lead = key - keys[2 * parent];
       if (lead < -tolerance) break;
-      if (lead <= tolerance && !this.nearAhead(slot, tie, slots[parent], keys[2 * parent + 1])) break;
+      if (lead <= tolerance) {
+        const rival = keys[2 * parent + 1];
+        if (tolerance !== 0 ? !this.nearAhead(slot, slots[parent]) : tie > rival) break;
+        if (tolerance === 0 && tie === rival && !this.lastTie(slot, slots[parent])) break;
+      }
       keys[2 * hole] = keys[2 * parent];
       keys[2 * hole + 1] = keys[2 * parent + 1];
       slots[hole] = slots[parent];
       places[slots[hole]] = hole;
       hole = parent;
     }
-    this.put(hole, key, tie, slot);
-    return hole;
+    if (hole === from) return false;
+    keys[2 * hole] = key;
+    keys[2 * hole + 1] = tie;
+    slots[hole] = slot;
+    places[slot] = hole;
+    return true;
   }
 
-  private sink(from: number, key: number, tie: number, slot: number): void {
-    const { keys, slots, size, tolerance } = this;
+  private sink(from: number): void {
+    const { keys, slots, tolerance } = this;
     const places = this.places.position;
+    const key = keys[2 * from];
+    const tie = keys[2 * from + 1];
+    const slot = slots[from];
     let hole = from;
-    for (let child = 4 * hole + 1; child < size; child = 4 * hole + 1) {
-      const end = Math.min(child + 4, size);
-      let best = child;
-      for (let rival = child + 1; rival < end; rival++) {
-        const lead = keys[2 * rival] - keys[2 * best];
-        if (lead < -tolerance) continue;
-        if (lead > tolerance || this.nearAhead(slots[rival], keys[2 * rival + 1], slots[best], keys[2 * best + 1])) {
-          best = rival;
-        }
-      }
-      const lead = key - keys[2 * best];
+    for (let child = this.bestChild(hole); child > 0; child = this.bestChild(hole)) {
+      const lead = key - keys[2 * child];
       if (lead > tolerance) break;
-      if (lead >= -tolerance && this.nearAhead(slot, tie, slots[best], keys[2 * best + 1])) break;
-      keys[2 * hole] = keys[2 * best];
-      keys[2 * hole + 1] = keys[2 * best + 1];
-      slots[hole] = slots[best];
+      if (lead >= -tolerance) {
+        const rival = keys[2 * child + 1];
+        if (tolerance !== 0 ? this.nearAhead(slot, slots[child]) : tie < rival) break;
+        if (tolerance === 0 && tie === rival && this.lastTie(slot, slots[child])) break;
+      }
+      keys[2 * hole] = keys[2 * child];
+      keys[2 * hole + 1] = keys[2 * child + 1];
+      slots[hole] = slots[child];
       places[slots[hole]] = hole;
-      hole = best;
+      hole = child;
     }
-    this.put(hole, key, tie, slot);
+    if (hole === from) return;
+    keys[2 * hole] = key;
+    keys[2 * hole + 1] = tie;
+    slots[hole] = slot;
+    places[slot] = hole;
+  }
+
+  /** Position of the best child, 0 when there is none. */
+  private bestChild(position: number): number {
+    const { keys, slots, size, tolerance } = this;
+    const first = 4 * position + 1;
+    if (first >= size) return 0;
+    const end = Math.min(first + 4, size);
+    let best = first;
+    for (let rival = first + 1; rival < end; rival++) {
+      const lead = keys[2 * rival] - keys[2 * best];
+      if (lead < -tolerance) continue;
+      if (lead <= tolerance) {
+        const later = keys[2 * rival + 1] - keys[2 * best + 1];
+        if (tolerance !== 0 ? !this.nearAhead(slots[rival], slots[best]) : later > 0) continue;
+        if (tolerance === 0 && later === 0 && !this.lastTie(slots[rival], slots[best])) continue;
+      }
+      best = rival;
+    }
+    return best;
   }
 
   private resize(count: number): void {

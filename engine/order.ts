@@ -64,7 +64,12 @@ export class Order {
     const heap = this.heapFor(lane, schema, segment);
     places.heap[slot] = heap.number + 1;
     heap.push(slot);
-    this.timers.set(slot, scorer.leaves(schema, segment, origin));
+    const leaves = scorer.leaves(schema, segment, origin);
+    if (leaves !== Number.POSITIVE_INFINITY) {
+      const position = this.timers.append(slot);
+      this.timers.times[position] = leaves;
+      this.timers.rise(position);
+    }
     this.size++;
   }
 
@@ -118,7 +123,7 @@ export class Order {
     return leader;
   }
 
-  /** Counts the slot for the capacity of the heap that it will come into. */
+  /** Counts a slot of a sample for the capacity of the heap that it will come into. */
   expect(slot: number, lane: number, t: number): void {
     const { scorer } = this;
     const schema = scorer.schemaOf(slot);
@@ -126,12 +131,13 @@ export class Order {
     this.heapFor(lane, schema, scorer.segmentAt(schema, origin, t)).expected++;
   }
 
-  /** Makes room for what was counted. */
-  reserveExpected(): void {
+  /** Makes room for `times` what was counted, and a tenth: a sample that was not typical costs a heap that grows. */
+  reserveExpected(times: number): void {
     let crossing = 0;
     for (const heap of this.heaps) {
-      heap.reserve(heap.expected);
-      if (heap.segment !== this.scorer.schemas[heap.schema].segments.at(-1)) crossing += heap.expected;
+      const count = Math.ceil(heap.expected * times * 1.1);
+      heap.reserve(count);
+      if (heap.segment !== this.scorer.schemas[heap.schema].segments.at(-1)) crossing += count;
     }
     this.timers.reserve(crossing);
   }

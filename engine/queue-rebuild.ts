@@ -5,15 +5,19 @@ import type { Order } from './order.js';
 export const rebuildOpsDefault = 50_000;
 /** What one node costs to order, or one item to move, in units of looking at one slot. */
 const opsPerNode = 4;
+/** Each sampled slot misses the cache. */
+const opsPerSample = 2;
 const opsPerCrossing = 100;
 
-type Phase = 'count' | 'fill' | 'tighten' | 'catch up' | 'done';
+const sampleStride = 16;
+
+type Phase = 'sample' | 'fill' | 'tighten' | 'catch up' | 'done';
 
 /**
  * Builds a new order beside the one in force, in steps that the caller spreads over its turns:
  *
- *   count   looks at every queued slot to learn how big each heap gets, so that no heap grows while it is filled
- *   fill    looks at every slot again and appends the queued ones; slots below `cursor` are in the new order
+ *   sample  looks at one slot of sixteen to guess how big each heap gets, so that big ones need not grow while filled
+ *   fill    looks at every slot and appends the queued ones; slots below `cursor` are in the new order
  *   tighten orders the heaps from the leaves up
  *   catch up moves what has crossed segments since, then takes the old order's place
  *
@@ -25,7 +29,7 @@ export class Rebuild {
   private readonly next: Order;
   private readonly table: ItemTable;
   private readonly swap: () => void;
-  private phase: Phase = 'count';
+  private phase: Phase = 'sample';
   private cursor = 0;
   private clock = Number.NEGATIVE_INFINITY;
 
@@ -47,8 +51,8 @@ export class Rebuild {
   step(opsMax: number, t: number): boolean {
     if (t > this.clock) this.clock = t;
     switch (this.phase) {
-      case 'count':
-        this.count(opsMax);
+      case 'sample':
+        this.sample(opsMax);
         break;
       case 'fill':
         this.fill(opsMax);
@@ -86,16 +90,20 @@ export class Rebuild {
 
   /** Whether the new order answers for the slot already. */
   private holds(slot: number): boolean {
-    return this.phase !== 'count' && (this.phase !== 'fill' || slot < this.cursor);
+    return this.phase !== 'sample' && (this.phase !== 'fill' || slot < this.cursor);
   }
 
-  private count(opsMax: number): void {
+  private sample(opsMax: number): void {
     const { old, next, clock } = this;
-    const end = Math.min(this.table.slotEnd, this.cursor + opsMax);
-    for (let slot = this.cursor; slot < end; slot++) if (old.has(slot)) next.expect(slot, old.laneOf(slot), clock);
+    const end = Math.min(this.table.slotEnd, this.cursor + Math.ceil(opsMax / opsPerSample) * sampleStride);
+    for (let first = this.cursor; first < end; first += sampleStride) {
+      // Another one of each sixteen in turn: slots that were filled by turns would fool a fixed stride.
+      const slot = first + ((first / sampleStride) % sampleStride);
+      if (slot < end && old.has(slot)) next.expect(slot, old.laneOf(slot), clock);
+    }
     this.cursor = end;
     if (end < this.table.slotEnd) return;
-    next.reserveExpected();
+    next.reserveExpected(sampleStride);
     this.cursor = 0;
     this.phase = 'fill';
   }
@@ -103,7 +111,11 @@ export class Rebuild {
   private fill(opsMax: number): void {
     const { old, next, clock } = this;
     const end = Math.min(this.table.slotEnd, this.cursor + opsMax);
-    for (let slot = this.cursor; slot < end; slot++) if (old.has(slot)) next.insert(slot, old.laneOf(slot), clock);
+    const heapNumbers = old.places.heap;
+    for (let slot = this.cursor; slot < end; slot++) {
+      const number = heapNumbers[slot];
+      if (number > 0) next.insert(slot, old.heaps[number - 1].lane, clock);
+    }
     this.cursor = end;
     if (end === this.table.slotEnd) this.phase = 'tighten';
   }

@@ -227,7 +227,7 @@ function schemaOf(documents: readonly SchemaDocument[]): (category: number) => n
 }
 
 test('for random schemas, items, changes, rebuilds and times the order is that of a sort by the definition', () => {
-  const tapes = fc.array(fc.nat(9999), { minLength: 20, maxLength: 1200, size: 'max' });
+  const tapes = fc.array(fc.nat(9999), { minLength: 20, maxLength: 900, size: 'max' });
   fc.assert(
     fc.property(tapes, (numbers) => new Run(new Tape(numbers)).play()),
     { numRuns: 10_000 },
@@ -285,4 +285,97 @@ test('items whose scores on lines differ by less than a double can tell are stil
     }),
     { numRuns: 4000 },
   );
+});
+
+const steps: SchemaDocument = {
+  id: 'steps',
+  origin: 'created',
+  mode: 'step',
+  points: [
+    { offset: 'PT0S', priority: 1 },
+    { offset: 'PT1H', priority: 2 },
+  ],
+  businessValueWeight: 1,
+};
+
+/** A queue under `steps` and `count` open items created at the start, of growing business value, not queued yet. */
+function prepared(count: number): { table: ItemTable; queue: UniversalQueue; slots: number[] } {
+  const table = new ItemTable();
+  const queue = new UniversalQueue(table, new Prioritization([steps]), () => 1);
+  const slots = Array.from({ length: count }, (_, at) => {
+    const slot = table.addWords(0, 0, 0, at);
+    table.setTimes(slot, { created: start });
+    table.seq[slot] = at + 1;
+    table.businessValue[slot] = at / 1_000_000;
+    return slot;
+  });
+  return { table, queue, slots };
+}
+
+test('items that all cross at once are moved a bounded number a call', () => {
+  const { queue, slots } = prepared(10_000);
+  queue.pushAll(slots, 0, start);
+  assert.equal(queue.nextCrossing(), start + hour);
+  let calls = 1;
+  while (!queue.advance(start + hour, 300)) calls++;
+  assert.equal(calls, Math.ceil(10_000 / 300));
+  assert.equal(queue.nextCrossing(), Number.POSITIVE_INFINITY);
+  assert.deepEqual(queue.top(start + hour, 10_000), slots.toReversed());
+});
+
+test('items put in all at once are in the same order as items pushed one by one, beside those already there', () => {
+  const { queue, slots } = prepared(1000);
+  for (const slot of slots.slice(0, 100)) queue.push(slot, 0, start);
+  queue.pushAll(slots.slice(100), 0, start);
+  assert.deepEqual(queue.top(start, 1000), slots.toReversed());
+  assert.equal(queue.rank(slots[0], start, 5000), 999);
+});
+
+test('best, top and rank are exact even when nobody has advanced the queue, and time never goes back', () => {
+  const { table, queue, slots } = prepared(3);
+  table.setTimes(slots[0], { created: start - hour });
+  for (const slot of slots) queue.push(slot, 0, start - hour);
+  assert.equal(queue.best(start - 1), slots[2]);
+  assert.equal(queue.best(start), slots[0]);
+  assert.equal(queue.best(start - 1), slots[0]);
+  assert.equal(queue.rank(slots[2], start - 1, 9), 1);
+});
+
+test('a second rebuild takes the place of the first, which says that it is done and changes nothing', () => {
+  const { table, queue, slots } = prepared(500);
+  queue.pushAll(slots, 0, start);
+  const first = queue.rebuild(new Prioritization([{ ...steps, businessValueWeight: 5 }]), () => 1);
+  first.step(100, start);
+  const turned = new Prioritization([{ ...steps, businessValueWeight: -1 }]);
+  const second = queue.rebuild(turned, () => 1);
+  assert.equal(first.step(1_000_000, start), true);
+  assert.equal(queue.best(start), slots[499]);
+  while (!second.step(50, start)) assert.equal(queue.best(start), slots[499]);
+  assert.deepEqual(queue.top(start, 500), slots);
+  assert.equal(queue.prioritization, turned);
+  assert.equal(table.segments.size, 0);
+});
+
+test('the queue grows with its table, ahead of need, and keeps its order', () => {
+  const { table, queue } = prepared(0);
+  const count = 200_000;
+  for (let at = 0; at < count; at++) {
+    const slot = table.addWords(1, 0, 0, at);
+    table.setTimes(slot, { created: start });
+    table.seq[slot] = at + 1;
+    table.businessValue[slot] = (at * 7919) % 200_003;
+    queue.push(slot, 0, start);
+    if (!table.growStep()) queue.growStep();
+  }
+  const values = queue.top(start, 1000).map((slot) => table.businessValue[slot]);
+  assert.deepEqual(
+    values,
+    Array.from(table.businessValue.slice(0, count))
+      .sort((a, b) => b - a)
+      .slice(0, 1000),
+  );
+  const full = queue.bytes;
+  for (let slot = 0; slot < count - 100; slot++) queue.remove(slot);
+  assert.ok(queue.bytes < full / 2, 'what it no longer needs is given back');
+  assert.equal(queue.top(start, 1000).length, 100);
 });

@@ -11,7 +11,7 @@ const loose = 0xffff_ffff;
  */
 export class TimerHeap {
   size = 0;
-  private times = new Float64Array(capacityMin);
+  times = new Float64Array(capacityMin);
   private slots = new Uint32Array(capacityMin);
   private ordered = 0;
   private readonly places: Places;
@@ -41,8 +41,14 @@ export class TimerHeap {
       if (position >= 0) this.removeAt(slot, position);
       return;
     }
-    if (position >= 0) this.settle(position, time, slot);
-    else this.push(time, slot);
+    if (position >= 0) {
+      this.times[position] = time;
+      this.settle(position);
+      return;
+    }
+    const appended = this.append(slot);
+    this.times[appended] = time;
+    this.rise(appended);
   }
 
   /** Orders at most `nodesMax` more positions of a loosely filled heap; returns how many it did, 0 when it is whole. */
@@ -53,7 +59,7 @@ export class TimerHeap {
     const to = Math.max(0, from - nodesMax);
     for (let position = from - 1; position >= to; position--) {
       this.ordered = position;
-      if (position < size) this.sink(position, this.times[position], this.slots[position]);
+      if (position < size) this.sink(position);
     }
     return from - to;
   }
@@ -73,34 +79,40 @@ export class TimerHeap {
     return true;
   }
 
-  private push(time: number, slot: number): void {
+  /**
+   * Notes the crossing of a slot that has none yet: the caller writes times[the position returned], then calls `rise`.
+   * In two calls because a time handed to a function that is not inlined is allocated.
+   */
+  append(slot: number): number {
     if (this.size === this.slots.length) this.resize(nextCapacity(this.size));
     const position = this.size++;
-    if (position === 0 || (position - 1) >> 2 < this.ordered) this.put(position, time, slot);
-    else this.rise(position, time, slot);
+    this.slots[position] = slot;
+    this.places.timer[slot] = position + 1;
+    return position;
   }
 
   private removeAt(slot: number, position: number): void {
     this.places.timer[slot] = 0;
     const last = --this.size;
-    if (position !== last) this.settle(position, this.times[last], this.slots[last]);
+    if (position !== last) {
+      this.times[position] = this.times[last];
+      this.slots[position] = this.slots[last];
+      this.places.timer[this.slots[position]] = position + 1;
+      this.settle(position);
+    }
     if (last * 4 < this.slots.length && this.slots.length >= steppedMin) this.resize(last * 2);
   }
 
-  private put(position: number, time: number, slot: number): void {
-    this.times[position] = time;
-    this.slots[position] = slot;
-    this.places.timer[slot] = position + 1;
+  private settle(position: number): void {
+    if (!this.rise(position)) this.sink(position);
   }
 
-  private settle(position: number, time: number, slot: number): void {
-    if (position < this.ordered) this.put(position, time, slot);
-    else if (this.rise(position, time, slot) === position) this.sink(position, time, slot);
-  }
-
-  private rise(from: number, time: number, slot: number): number {
+  /** Lets the entry rise inside the ordered part; false when it is where it belongs or may sink. */
+  rise(from: number): boolean {
     const { times, slots, ordered } = this;
     const places = this.places.timer;
+    const time = times[from];
+    const slot = slots[from];
     let hole = from;
     while (hole > 0) {
       const parent = (hole - 1) >> 2;
@@ -110,13 +122,18 @@ export class TimerHeap {
       places[slots[hole]] = hole + 1;
       hole = parent;
     }
-    this.put(hole, time, slot);
-    return hole;
+    if (hole === from) return false;
+    times[hole] = time;
+    slots[hole] = slot;
+    places[slot] = hole + 1;
+    return true;
   }
 
-  private sink(from: number, time: number, slot: number): void {
+  private sink(from: number): void {
     const { times, slots, size } = this;
     const places = this.places.timer;
+    const time = times[from];
+    const slot = slots[from];
     let hole = from;
     for (let child = 4 * hole + 1; child < size; child = 4 * hole + 1) {
       const end = Math.min(child + 4, size);
@@ -128,7 +145,10 @@ export class TimerHeap {
       places[slots[hole]] = hole + 1;
       hole = best;
     }
-    this.put(hole, time, slot);
+    if (hole === from) return;
+    times[hole] = time;
+    slots[hole] = slot;
+    places[slot] = hole + 1;
   }
 
   private resize(count: number): void {
