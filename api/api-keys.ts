@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 /** Who calls: the tenant comes from the key and from nothing else that a request says. */
 export interface Caller {
@@ -43,7 +43,7 @@ export function apiKeys(entries: Iterable<ApiKey>): Tenants {
 }
 
 function sha256(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
+  return hash('sha256', key, 'buffer');
 }
 
 function slot(digest: Buffer): string {

@@ -4,6 +4,7 @@ import type { Engine } from '../actors/request.js';
 import { type Rejection, reject } from '../engine/rejection.js';
 import type { Caller } from './api-keys.js';
 import { type BulkOptions, type BulkOutcome, takeBulk } from './bulk.js';
+import type { Front } from './front.js';
 import type { Operation } from './operation.js';
 import { sendProblem } from './problem.js';
 import { type Query, readQuery } from './query.js';
@@ -11,7 +12,7 @@ import { jsonMediaType, modeOf } from './route.js';
 import type { ApiSettings } from './settings.js';
 
 /** `POST /workitems/bulk`: the body is still on its way when this runs. */
-export function bulkHandler(operation: Operation, engine: Engine, settings: ApiSettings) {
+export function bulkHandler(operation: Operation, { engine, settings, gate }: Front) {
   return async function handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const query = readQuery(request.query, operation.query ?? []);
     const refused = 'rejected' in query ? query : refusedBefore(request, settings);
@@ -20,7 +21,9 @@ export function bulkHandler(operation: Operation, engine: Engine, settings: ApiS
       return sendProblem(reply, refused);
     }
     const options = optionsOf(request, query as Query, engine, settings);
-    return sendOutcome(reply, await takeBulk(request.body as Readable, options));
+    const outcome = await takeBulk(request.body as Readable, options);
+    if (outcome.unread || gate.draining) reply.header('connection', 'close');
+    return sendOutcome(reply, outcome);
   };
 }
 
@@ -52,8 +55,7 @@ function optionsOf(request: FastifyRequest, query: Query, engine: Engine, settin
   };
 }
 
-function sendOutcome(reply: FastifyReply, { tally, refused, unread }: BulkOutcome): FastifyReply {
-  if (unread) reply.header('connection', 'close');
+function sendOutcome(reply: FastifyReply, { tally, refused }: BulkOutcome): FastifyReply {
   const { accepted, rejected, results } = tally;
   if (!refused) {
     const text = `{"accepted":${accepted},"rejected":${rejected},"results":[${results}]}`;

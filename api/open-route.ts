@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { docsPage, docsPolicy } from './docs-page.js';
 import type { Front } from './front.js';
@@ -43,6 +43,6 @@ async function readiness({ engine, gate }: Front): Promise<{ status: string; ten
 
 function mayScrape(request: FastifyRequest, token: string | undefined): boolean {
   if (token === undefined) return true;
-  const digest = (text: string) => createHash('sha256').update(text).digest();
+  const digest = (text: string) => hash('sha256', text, 'buffer');
   return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${token}`));
 }

@@ -1,9 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Answer, Engine, Request as EngineRequest } from '../actors/request.js';
+import type { Answer, Request as EngineRequest } from '../actors/request.js';
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
 import { pageItemsDefault } from '../engine/limits.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
 import type { Caller } from './api-keys.js';
+import type { Front } from './front.js';
 import { readId, readIdempotencyKey, readIfMatch } from './header.js';
 import { basePath, type Operation } from './operation.js';
 import { sendProblem } from './problem.js';
@@ -77,7 +78,7 @@ function isDryRun(query: Query): boolean | undefined {
 }
 
 /** A handler for one operation that the engine answers with one reply. Made once a route, not once a request. */
-export function engineHandler(operation: Operation, engine: Engine) {
+export function engineHandler(operation: Operation, { engine, gate }: Front) {
   const translate = translations[operation.id];
   if (!translate) throw new Error(`operation ${operation.id} has no translation`);
   const names = operation.query ?? [];
@@ -92,6 +93,8 @@ export function engineHandler(operation: Operation, engine: Engine) {
     ask.by = caller.keyName;
     if (key !== undefined) ask.idempotencyKey = key;
     const answer = await engine.request(caller.tenantId, ask);
+    // A drain that began meanwhile: the client's next request should go to another server.
+    if (gate.draining) reply.header('connection', 'close');
     return isRejection(answer) ? sendProblem(reply, answer) : sendAnswer(reply, answer);
   };
 }

@@ -112,8 +112,8 @@ function register(server: FastifyInstance, operation: Operation, front: Front): 
 
 function handlerOf(operation: Operation, front: Front) {
   if (!operation.keyed) return openHandlers[operation.id]!(front);
-  if (operation.body?.kind === 'stream') return bulkHandler(operation, front.engine, front.settings);
-  return engineHandler(operation, front.engine);
+  if (operation.body?.kind === 'stream') return bulkHandler(operation, front);
+  return engineHandler(operation, front);
 }
 
 function bodyLimit(operation: Operation, settings: ApiSettings): number {
@@ -162,7 +162,7 @@ function addHooks(server: FastifyInstance, front: Front): void {
     const bulk = operation.body?.kind === 'stream';
     const problem = gate.admit(bulk);
     // `close` comes once for every response, also for one whose client has gone.
-    if (!problem) reply.raw.once('close', bulk ? leaveBulk : leave);
+    if (!problem) reply.raw.on('close', bulk ? leaveBulk : leave);
     return problem;
   }
   const leave = () => gate.leave(false);

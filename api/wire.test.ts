@@ -239,6 +239,7 @@ test('while draining, work in flight ends well, new work is refused with Connect
   answer.fire({ status: 200, json: '{"items":[]}' });
   const response = await inFlight;
   assert.deepEqual([response.status, await response.json()], [200, { items: [] }]);
+  assert.equal(response.headers.get('connection'), 'close');
   await drain;
   await own.close();
 });
