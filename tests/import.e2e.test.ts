@@ -114,3 +114,19 @@ test('what cannot work ends with code 2 and says why', async () => {
     assert.match(result.stderr, message);
   }
 });
+
+test('a server that dies during an import and comes back costs no line and doubles none', async () => {
+  const count = 2000;
+  const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ Id: `crash-${i}`, Topic: 'x'.repeat(200) }));
+  const path = file('crash.ndjson', lines.join('\n'));
+  const running = runImport([path, '--map', file('mapping.json', mapping), '--batch', '10']);
+  while ((await find('crash-100')).length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await server.server.kill();
+  await server.restart();
+  const result = await running;
+  assert.equal(result.code, 0, result.stderr);
+  const [, accepted, unchanged] = /accepted (\d+), unchanged (\d+), rejected 0/.exec(result.stdout)!.map(Number);
+  assert.equal(accepted! + unchanged!, count);
+  for (const id of ['crash-0', 'crash-100', 'crash-101', `crash-${count - 1}`])
+    assert.equal((await find(id)).length, 1, id);
+});

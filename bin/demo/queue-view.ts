@@ -61,7 +61,9 @@ export class Screen {
     this.#out = out;
   }
 
-  draw(lines: string[]): void {
+  /** Lines beyond the terminal's height are left out: the cursor cannot go back above its top. */
+  draw(all: string[]): void {
+    const lines = this.#out.isTTY ? all.slice(0, Math.max(1, (this.#out.rows ?? 24) - 1)) : all;
     const back = this.#out.isTTY && this.#height > 0 ? `\x1b[${this.#height}A\x1b[0J` : '';
     this.#out.write(`${back}${lines.join('\n')}\n`);
     this.#height = lines.length;

@@ -34,11 +34,10 @@ export class ApiClient {
   /** @returns the body, undefined for an answer without one; throws an ApiProblem for anything but 2xx. */
   async request<T>(method: 'GET' | 'POST' | 'PUT', path: string, body?: unknown): Promise<T | undefined> {
     const started = performance.now();
-    const response = await this.#fetch(method, path, body);
-    const text = await response.text().catch(() => '');
+    const { response, text } = await this.#fetch(method, path, body);
     this.slowestMs = Math.max(this.slowestMs, performance.now() - started);
     const parsed = parse(text);
-    if (response.ok) return parsed as T | undefined;
+    if (response.ok && (text === '') === (parsed === undefined)) return parsed as T | undefined;
     const { code, detail, errors } = (parsed ?? {}) as {
       code?: string;
       detail?: string;
@@ -50,14 +49,15 @@ export class ApiClient {
     throw new ApiProblem(response.status, code ?? '', message, retryAfterMs);
   }
 
-  async #fetch(method: string, path: string, body: unknown): Promise<Response> {
+  async #fetch(method: string, path: string, body: unknown): Promise<{ response: Response; text: string }> {
     try {
-      return await fetch(`${this.target.base}${path}`, {
+      const response = await fetch(`${this.target.base}${path}`, {
         method,
         headers: { 'x-api-key': this.target.apiKey, ...(body !== undefined && { 'content-type': 'application/json' }) },
         ...(body !== undefined && { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(answerMsMax),
       });
+      return { response, text: await response.text() };
     } catch (error) {
       const cause = (error as { cause?: { code?: string } }).cause?.code ?? (error as Error).message;
       throw new ApiProblem(0, 'unreachable', `${method} ${this.target.base}${path}: ${cause}`, 1000);
