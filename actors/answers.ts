@@ -32,12 +32,7 @@ export function itemText(
 }
 
 /** One item as the whole answer. */
-export function itemAnswer(
-  state: TenantState,
-  item: WorkItem,
-  now: Instant,
-  more: Partial<Answer> & { ignored?: boolean } = {},
-): Answer {
+export function itemAnswer(state: TenantState, item: WorkItem, now: Instant, more: Partial<Answer> = {}): Answer {
   const { ignored, ...rest } = more;
   return { status: 200, json: itemText(state, item, now, { ignored }), version: item.version, id: item.id, ...rest };
 }

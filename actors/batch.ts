@@ -38,6 +38,14 @@ export class Batch {
     return this.events.length >= eventsMax || this.#bytes >= bytesMax;
   }
 
+  /** The batch is durable: everybody who waited for it learns so. */
+  settle(): void {
+    for (const { entry, decided, reply } of this.waiters) {
+      entry.durable = Math.max(entry.durable, decided);
+      if (reply !== undefined) entry.answer(reply);
+    }
+  }
+
   /** Adds an event that `state` has just applied. */
   add(event: Event, state: TenantState): void {
     this.events.push(event);

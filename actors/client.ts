@@ -34,7 +34,7 @@ export class Client implements Engine {
   constructor(options: ClientOptions) {
     const count = Math.min(options.shardCount, Math.max(1, options.tenantIds.length));
     const groups: string[][] = Array.from({ length: count }, () => []);
-    options.tenantIds.forEach((tenantId, index) => groups[index % count].push(tenantId));
+    for (const [index, tenantId] of options.tenantIds.entries()) groups[index % count].push(tenantId);
     this.#shards = groups.map((tenantIds, shard) => new ShardLink(options, shard, tenantIds));
     groups.forEach((tenantIds, shard) => {
       for (const tenantId of tenantIds) this.#byTenant.set(tenantId, this.#shards[shard]);

@@ -52,6 +52,8 @@ export interface Answer {
   id?: string;
   /** True when this repeats the answer of an earlier request with the same key. */
   replayed?: boolean;
+  /** True when an upsert was older than what is known: nothing was changed. */
+  ignored?: boolean;
   /** createMany only. */
   accepted?: number;
   refused?: number;

@@ -10,7 +10,7 @@ import type { Reply, Request } from './request.js';
 import { pause } from './runtime.js';
 import { takeSnapshot } from './snapshotter.js';
 import type { ShardMetrics, TenantMetrics } from './tenant-metrics.js';
-import { settle, Term, type TermEnd } from './term.js';
+import { Term, type TermEnd } from './term.js';
 import { uuidV7 } from './uuid-v7.js';
 
 const retryMsMin = 50;
@@ -213,7 +213,7 @@ export class TenantActor {
     const back = [...end.unanswered];
     if (inFlight !== undefined) {
       const [row] = await stores.journal.read(inFlight.afterSeq, 1);
-      if (row?.seq === inFlight.afterSeq + 1 && row.epoch === lease.epoch) settle(inFlight);
+      if (row?.seq === inFlight.afterSeq + 1 && row.epoch === lease.epoch) inFlight.settle();
       else if (end.cause === 'refused')
         this.#isolate(
           inFlight.waiters.map(({ entry }) => entry),

@@ -1,35 +1,32 @@
 import type { Command } from '../engine/command.js';
 import { decide } from '../engine/decide.js';
 import { sliceMsMax } from '../engine/limits.js';
-import { coldHeads, type Needs, needsOf } from '../engine/needs.js';
-import { isRejection, type Rejection, reject, rejections } from '../engine/rejection.js';
+import { needsOf } from '../engine/needs.js';
+import { isRejection, type Rejection, reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
-import { type Instant, statuses } from '../engine/work-item.js';
+import type { Instant } from '../engine/work-item.js';
 import { itemAnswer, previewAnswer, settingsAnswer } from './answers.js';
-import { Batch } from './batch.js';
+import type { Batch } from './batch.js';
+import { addLine, linesAnswer } from './bulk-lines.js';
 import { readCommands } from './command-reader.js';
+import { Committer } from './committer.js';
 import type { Entry } from './entry.js';
+import { LeaseWatch } from './lease-watch.js';
 import { Loader } from './loader.js';
 import type { Mailbox } from './mailbox.js';
 import type { ActorOptions } from './options.js';
+import { OrderClock } from './order-clock.js';
+import { Parking } from './parking.js';
 import type { CommitOutcome, Lease, Runtime, TenantStores } from './ports.js';
 import { Projector } from './projector.js';
 import { Reads } from './reads.js';
 import type { Reply } from './request.js';
-import { pause } from './runtime.js';
 import type { TenantMetrics } from './tenant-metrics.js';
 
 /** Commands of one entry between two looks at the clock. */
 const commandsALook = 16;
-const crossingsATurn = 2000;
 const rebuildOpsATurn = 20_000;
-const dueATurn = 500;
-const commitTries = 3;
-const retryMs = 50;
-/** `next` commands after which the queue's head is looked over for documents to read ahead. */
-const takesALookAhead = 16;
-/** Between two looks at items that cross into another segment while nobody asks for the order. */
-const idleAdvanceMs = 1000;
+const sleepMsMax = 60_000;
 /** Id of an item that is only tried out. */
 const nobody = '00000000-0000-7000-8000-000000000000';
 
@@ -40,7 +37,7 @@ export interface TermEnd {
   transient: boolean;
   /** The batch whose commit had begun: only the journal knows whether it is durable. */
   inFlight: Batch | undefined;
-  /** Everybody who was promised an answer, in order, without those of `inFlight`. */
+  /** Everybody who was promised an answer, in order. */
   unanswered: Entry[];
 }
 
@@ -63,83 +60,83 @@ export interface TermContext {
 
 /**
  * One term of ownership: from an acquired lease and a recovered state to the first doubt. It takes entries from the
- * mailbox in bounded turns, decides them, applies their events at once, and commits them in batches, one commit in
- * flight. **Invariants:** nobody is answered before every event that the answer rests on is durable; memory is never
- * ahead of a journal that refused or may have refused: any outcome but `committed` ends the term, and its memory with it.
+ * mailbox in bounded turns, decides them, applies their events at once and hands those to the committer.
+ * **Invariants:** nobody is answered before every event that the answer rests on is durable; memory is never ahead of a
+ * journal that refused or may have refused: any outcome but `committed` ends the term, and its memory with it.
  */
 export class Term {
+  readonly projector: Projector;
   readonly #c: TermContext;
-  readonly #loader: Loader;
-  readonly #projector: Projector;
+  readonly #committer: Committer;
+  readonly #parking: Parking;
+  readonly #clock: OrderClock;
+  readonly #watch: LeaseWatch;
   readonly #reads: Reads;
-  #gathering: Batch;
-  #inFlight: Batch | undefined;
-  /** The entry whose commands are half decided, or that waits for its turn to be alone. */
+  /** The entry whose commands are half decided, or that waits for something to happen first. */
   #current: Entry | undefined;
-  /** Entries whose documents have been read; they go before the mailbox. */
-  #resumed: Entry[] = [];
-  /** Entries that wait for a read. */
-  readonly #parked = new Set<Entry>();
   /** Settings that are decided; their answer waits for the order built from them. */
   #awaitingOrder: { entry: Entry; reply: Reply }[] = [];
-  /** Ids of items whose activation or expiration has come, and whether their documents are being read. */
-  #due: string[] = [];
-  #dueLoading = false;
-  #takes = 0;
-  #readingAhead = false;
   #lastNow: Instant = 0;
-  #trustedUntil: number;
-  #heartbeating = false;
   #scheduled = false;
   #ended = false;
-  #cancelWake: (() => void) | undefined;
-  #wakeAt = Number.POSITIVE_INFINITY;
-  #cancelHeartbeat: (() => void) | undefined;
+  #sleep: { until: Instant; cancel: () => void } | undefined;
   #idle: (() => void)[] = [];
 
   constructor(context: TermContext) {
     this.#c = context;
-    const { stores, runtime, state } = context;
-    this.#gathering = new Batch(context.lease.lastSeq);
-    this.#loader = new Loader(stores.projection, state);
-    this.#projector = new Projector({
-      store: stores.projection,
+    const { stores, runtime, state, lease, options, metrics, onError } = context;
+    const loader = new Loader(stores.projection, state);
+    const wake = () => this.wake();
+    this.projector = this.#makeProjector();
+    this.#committer = new Committer({
+      lease,
+      journal: stores.journal,
       runtime,
-      cursor: context.cursor,
-      onProjected: (items, keys) => {
-        for (const item of items) state.documents.settle(item);
-        for (const key of keys) state.keys.delete(key);
-        this.wake();
-      },
-      onLost: () => this.#end('lost', 'the follower is moved by another owner'),
-      onError: (error) => context.onError('projection failed; trying again', error),
+      metrics,
+      batchEventsMax: options.batchEventsMax,
+      onDurable: (batch, begunAt) => this.#durable(batch, begunAt),
+      onFailure: (outcome) => this.#end(outcome.kind, textOf(outcome), outcome.kind === 'refused' && outcome.transient),
+    });
+    this.#parking = new Parking({ state, loader, onChange: wake, onError });
+    this.#clock = new OrderClock({
+      state,
+      loader,
+      runtime,
+      apply: (event) => this.#apply(event),
+      wake,
+      onError,
+      onBug: (detail) => this.#end('bug', detail),
+    });
+    this.#watch = new LeaseWatch({
+      lease,
+      store: stores.lease,
+      runtime,
+      ttlMs: options.leaseTtlMs,
+      isCommitting: () => this.#committer.inFlight !== undefined,
+      onTrusted: wake,
+      onLost: () => this.#end('lost', 'the lease is held by another owner'),
+      onError: (error) => onError('the heartbeat of the lease failed', error),
     });
     this.#reads = new Reads({
       state,
       store: stores.projection,
-      projector: this.#projector,
-      now: () => Math.max(runtime.now(), this.#lastNow),
-      durableSeq: () => context.lease.lastSeq,
+      projector: this.projector,
+      now: () => this.#now(),
+      durableSeq: () => lease.lastSeq,
     });
-    this.#trustedUntil = runtime.monotonic() + context.options.leaseTtlMs * 0.8;
-    for (const batch of context.unprojected) this.#projector.add(batch);
-    this.#armHeartbeat();
+    for (const batch of context.unprojected) this.projector.add(batch);
   }
 
   get state(): TenantState {
     return this.#c.state;
   }
 
-  get projector(): Projector {
-    return this.#projector;
+  get lease(): Lease {
+    return this.#c.lease;
   }
 
   get durableSeq(): number {
     return this.#c.lease.lastSeq;
-  }
-
-  get lease(): Lease {
-    return this.#c.lease;
   }
 
   get ended(): boolean {
@@ -151,11 +148,9 @@ export class Term {
     return (
       this.#c.mailbox.size === 0 &&
       this.#current === undefined &&
-      this.#resumed.length === 0 &&
-      this.#parked.size === 0 &&
+      this.#parking.isEmpty &&
       this.#awaitingOrder.length === 0 &&
-      this.#inFlight === undefined &&
-      this.#gathering.events.length === 0
+      this.#committer.isIdle
     );
   }
 
@@ -166,7 +161,7 @@ export class Term {
     this.#c.runtime.soon(() => this.#turn());
   }
 
-  /** Resolves when every entry taken is answered and durable, or the term has ended. */
+  /** Resolves when the term is idle, or has ended. */
   idle(): Promise<void> {
     if (this.#ended) return Promise.resolve();
     return new Promise((resolve) => {
@@ -175,54 +170,70 @@ export class Term {
     });
   }
 
-  /** Ends the term without a successor: timers stop, the follower stops. */
+  /** Stops every activity; what is in flight is for a successor to find out about. */
   close(): void {
     this.#ended = true;
-    this.#projector.stop();
-    this.#cancelWake?.();
-    this.#cancelHeartbeat?.();
+    this.#committer.close();
+    this.projector.stop();
+    this.#watch.stop();
+    this.#sleep?.cancel();
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #makeProjector(): Projector {
+    const { stores, runtime, state, cursor, onError } = this.#c;
+    return new Projector({
+      store: stores.projection,
+      runtime,
+      cursor,
+      onProjected: (items, keys) => {
+        for (const item of items) state.documents.settle(item);
+        for (const key of keys) state.keys.delete(key);
+        this.wake();
+      },
+      onLost: () => this.#end('lost', 'the follower is moved by another owner'),
+      onError: (error) => onError('projection failed; trying again', error),
+    });
   }
 
   #turn(): void {
     this.#scheduled = false;
     if (this.#ended) return;
     try {
-      this.#work();
+      if (this.#watch.isTrusted) this.#work();
+      else void this.#watch.beat();
     } catch (error) {
       this.#c.onError('a turn of the actor failed', error);
       this.#end('bug', (error as Error).message);
     }
   }
 
+  /** Time never goes back for the order, whatever the wall clock does. */
+  #now(): Instant {
+    return Math.max(this.#c.runtime.now(), this.#lastNow);
+  }
+
   #work(): void {
     const { runtime, state } = this.#c;
-    if (runtime.monotonic() > this.#trustedUntil) {
-      void this.#heartbeat();
-      return;
-    }
-    // Time never goes back for the order, whatever the wall clock does.
-    const now = Math.max(runtime.now(), this.#lastNow);
+    const now = this.#now();
     this.#lastNow = now;
     const stopAt = runtime.monotonic() + sliceMsMax;
-    let more = state.table.growStep();
+    let more = state.growStep();
     if (!this.#stepRebuild(now)) more = true;
-    if (!this.#orderReady(now) && !this.#dueLoading) more = true;
+    if (!this.#clock.ready(now) && !this.#clock.isLoading) more = true;
     if (this.#takeEntries(now, stopAt)) more = true;
-    this.#flush();
-    this.#readAhead(now);
+    this.#committer.flush();
+    this.#clock.readAhead(now);
     if (more) this.wake();
     else this.#rest(now);
   }
 
   /** Runs entries until none is left, the turn is over or the batch is full; true when the turn ended early. */
   #takeEntries(now: Instant, stopAt: number): boolean {
-    const { runtime, options, mailbox } = this.#c;
-    for (;;) {
-      if (this.#gathering.isFull(options.batchEventsMax)) return false;
-      const throttled = this.#c.state.documents.pendingBytes > options.unprojectedBytesMax;
-      const entry = this.#current ?? this.#resumed.shift() ?? (throttled ? undefined : mailbox.shift());
+    const { runtime } = this.#c;
+    while (!this.#committer.isFull) {
+      const entry = this.#nextEntry();
       if (entry === undefined) return false;
-      this.#current = undefined;
       if (runtime.monotonic() > entry.deadlineAt && entry.decided === 0) {
         entry.answer(
           reject('unavailable', 'the request waited for longer than its time-out', { retryAfterSeconds: 1 }),
@@ -232,20 +243,29 @@ export class Term {
       if (!this.#run(entry, now, stopAt)) {
         this.#current = entry;
         // The turn is over, or something else has to happen first (a commit, a read, a slice of the order).
-        return !this.#dueLoading && (runtime.monotonic() > stopAt || !this.#orderReady(now));
+        return !this.#clock.isLoading && (runtime.monotonic() > stopAt || !this.#clock.ready(now));
       }
       if (entry.alone || runtime.monotonic() > stopAt) return true;
     }
+    return false;
+  }
+
+  /** While the follower is too far behind, only what has begun goes on. */
+  #nextEntry(): Entry | undefined {
+    const { state, options, mailbox } = this.#c;
+    const entry = this.#current ?? this.#parking.shift();
+    this.#current = undefined;
+    if (entry !== undefined) return entry;
+    return state.documents.pendingBytes > options.unprojectedBytesMax ? undefined : mailbox.shift();
   }
 
   /** True when the entry is decided, parked or answered; false when it has to go on in a later turn. */
   #run(entry: Entry, now: Instant, stopAt: number): boolean {
-    const { request } = entry;
-    switch (request.op) {
+    switch (entry.request.op) {
       case 'next':
-        return this.#orderReady(now) && this.#write(entry, now, stopAt);
+        return this.#clock.ready(now) && this.#write(entry, now, stopAt);
       case 'queue':
-        return this.#orderReady(now) && this.#read(entry, now);
+        return this.#clock.ready(now) && this.#read(entry, now);
       case 'get':
       case 'explain':
       case 'list':
@@ -258,376 +278,135 @@ export class Term {
   }
 
   #read(entry: Entry, now: Instant): boolean {
-    this.#forgetAbsent(entry);
+    this.#parking.forgetAbsent(entry);
     const result = this.#reads.run(entry, now);
-    if ('needs' in result) this.#park(entry, result.needs);
-    else if ('later' in result) void this.#answerLater(entry, result.later);
-    else this.#answerWhenDurable(entry, result.reply);
+    if ('needs' in result) this.#parking.park(entry, result.needs);
+    else if ('later' in result) void this.#parking.answerLater(entry, result.later);
+    else this.#committer.answerWhenDurable(entry, result.reply);
     return true;
-  }
-
-  /** A read of the tables: it waits for nothing in the actor, and may outlive the term. */
-  async #answerLater(entry: Entry, later: () => Promise<Reply>): Promise<void> {
-    this.#parked.add(entry);
-    try {
-      entry.answer(await later());
-    } catch (error) {
-      this.#c.onError('reading the tables failed', error);
-      entry.answer(reject('unavailable', 'the database does not answer', { retryAfterSeconds: 1 }));
-    }
-    this.#parked.delete(entry);
-    this.#tellIdle();
   }
 
   #write(entry: Entry, now: Instant, stopAt: number): boolean {
-    const { state, runtime, options, newId } = this.#c;
     const { request } = entry;
-    if (entry.alone && (this.#inFlight !== undefined || this.#gathering.events.length > 0)) return false;
-    entry.commands ??= readCommands(request as Parameters<typeof readCommands>[0], state, now);
-    const { commands } = entry;
-    if (('dryRun' in request && request.dryRun) === true) return this.#preview(entry, commands[0], now);
-    for (; entry.decided < commands.length; entry.decided++) {
-      const command = commands[entry.decided];
-      if (this.#gathering.isFull(options.batchEventsMax)) return this.#hand(entry);
-      if (entry.decided % commandsALook === commandsALook - 1 && runtime.monotonic() > stopAt) return this.#hand(entry);
-      const reply = isRejection(command) ? command : this.#decide(entry, command, now, newId);
-      if (reply === undefined) return true;
-      if (request.op === 'createMany') addLine(entry, request.firstLine, reply);
-      else {
-        entry.decided = 1;
-        this.#finish(entry, reply);
-        return true;
-      }
-    }
-    this.#finish(entry, request.op === 'createMany' ? linesAnswer(entry) : this.#settingsAnswer(entry));
+    if (entry.alone && !this.#committer.isIdle) return false;
+    entry.commands ??= readCommands(request as Parameters<typeof readCommands>[0], this.#c.state, now);
+    if (request.op === 'createMany') return this.#writeLines(entry, request.firstLine, now, stopAt);
+    const [command] = entry.commands;
+    // A settings document may be durable already: only its answer was waiting when a term ended.
+    const reply = entry.decided > 0 ? this.#settingsAnswer(entry) : this.#reply(entry, command, now);
+    if (reply === undefined) return true;
+    entry.decided = 1;
+    this.#finish(entry, reply);
     return true;
   }
 
-  /** Notes with the batch how far the entry has come, so that a failure after its commit repeats nothing. */
-  #hand(entry: Entry): boolean {
-    if (entry.decided > entry.durable && this.#gathering.events.length > 0) {
-      this.#gathering.waiters.push({ entry, decided: entry.decided });
+  #writeLines(entry: Entry, firstLine: number, now: Instant, stopAt: number): boolean {
+    const commands = entry.commands as (Command | Rejection)[];
+    for (; entry.decided < commands.length; entry.decided++) {
+      const isLook = entry.decided % commandsALook === commandsALook - 1;
+      if (this.#committer.isFull || (isLook && this.#c.runtime.monotonic() > stopAt)) {
+        this.#committer.note(entry);
+        return false;
+      }
+      const reply = this.#reply(entry, commands[entry.decided], now);
+      if (reply === undefined) return true;
+      addLine(entry, firstLine, reply);
     }
-    return false;
+    this.#committer.answerWhenDurable(entry, linesAnswer(entry));
+    return true;
   }
 
   /** The reply to one command, with its events applied; undefined when the entry waits for a read first. */
-  #decide(entry: Entry, command: Command, now: Instant, newId: () => string): Reply | undefined {
-    const { state } = this.#c;
-    this.#forgetAbsent(entry);
+  #reply(entry: Entry, command: Command | Rejection, now: Instant): Reply | undefined {
+    if (isRejection(command)) return command;
+    const { state, newId } = this.#c;
+    const { request } = entry;
+    this.#parking.forgetAbsent(entry);
     const needs = needsOf(state, command, entry.absent, now);
     if (needs !== undefined) {
-      this.#hand(entry);
-      this.#park(entry, needs);
+      this.#committer.note(entry);
+      this.#parking.park(entry, needs);
       return undefined;
     }
-    const decision = decide(state, command, now, newId);
+    const isTrial = 'dryRun' in request && request.dryRun === true;
+    const decision = decide(state, command, now, isTrial ? () => nobody : newId);
     if (isRejection(decision)) return decision;
-    for (const event of decision.events) this.#apply(event);
-    if (command.type === 'next' && decision.events.length > 0) this.#takes++;
-    const { itemId, status, replayed, ignored } = decision;
-    if (command.type === 'replaceCategories' || command.type === 'replacePrioritization')
-      return this.#settingsAnswer(entry);
-    if (itemId === undefined) return { status };
-    const item = state.mustDocument(itemId);
-    if (entry.request.op === 'createMany') return { status, id: itemId, replayed };
-    return itemAnswer(state, item, now, { status, replayed, ignored });
+    const { itemId, events, ...outcome } = decision;
+    if (isTrial) {
+      const item = events.find((event) => 'item' in event)?.item ?? state.mustDocument(itemId as string);
+      return previewAnswer(state, item, now);
+    }
+    for (const event of events) this.#apply(event);
+    if (command.type === 'next' && events.length > 0) this.#clock.taken();
+    if (request.op === 'putSettings') return this.#settingsAnswer(entry);
+    if (itemId === undefined || request.op === 'createMany') return { ...outcome, id: itemId };
+    return itemAnswer(state, state.mustDocument(itemId), now, outcome);
   }
 
   #apply(event: Batch['events'][number]): void {
     this.#c.state.apply(event);
-    this.#gathering.add(event, this.#c.state);
-    this.#c.metrics.events(event.type);
+    this.#committer.add(event, this.#c.state);
   }
 
-  #preview(entry: Entry, command: Command | Rejection, now: Instant): boolean {
-    if (isRejection(command)) {
-      entry.answer(command);
-      return true;
-    }
-    this.#forgetAbsent(entry);
-    const needs = needsOf(this.#c.state, command, entry.absent, now);
-    if (needs !== undefined) {
-      this.#park(entry, needs);
-      return true;
-    }
-    const decision = decide(this.#c.state, command, now, () => nobody);
-    if (isRejection(decision)) this.#answerWhenDurable(entry, decision);
-    else {
-      const [event] = decision.events;
-      const item =
-        event !== undefined && 'item' in event ? event.item : this.#c.state.mustDocument(decision.itemId ?? '');
-      this.#answerWhenDurable(entry, previewAnswer(this.#c.state, item, now));
-    }
-    return true;
+  /** The entry is decided: answered when durable, settings also when the order built from them is in force. */
+  #finish(entry: Entry, reply: Reply): void {
+    if (entry.request.op === 'putSettings' && !isRejection(reply) && this.#c.state.rebuild !== undefined) {
+      this.#awaitingOrder.push({ entry, reply });
+      this.#committer.note(entry);
+      this.wake();
+    } else this.#committer.answerWhenDurable(entry, reply);
   }
 
   #settingsAnswer(entry: Entry): Reply {
     const { state } = this.#c;
-    const isCategories = entry.request.op === 'putSettings' && entry.request.kind === 'categories';
-    return isCategories
+    return entry.request.op === 'putSettings' && entry.request.kind === 'categories'
       ? settingsAnswer(state.categoriesVersion, this.#lastNow, { categories: [...state.categories.documents] })
       : settingsAnswer(state.prioritizationVersion, this.#lastNow, { schemas: [...state.prioritization.documents] });
   }
 
-  /** The entry is decided as a whole: answered when durable, settings also when the order built from them is in force. */
-  #finish(entry: Entry, reply: Reply): void {
-    if (entry.request.op === 'putSettings' && !isRejection(reply) && this.#c.state.rebuild !== undefined) {
-      this.#awaitingOrder.push({ entry, reply });
-      if (this.#gathering.events.length > 0) this.#gathering.waiters.push({ entry, decided: entry.decided });
-      this.wake();
-    } else this.#answerWhenDurable(entry, reply);
-  }
-
-  #answerWhenDurable(entry: Entry, reply: Reply): void {
-    const batch = this.#gathering.events.length > 0 ? this.#gathering : this.#inFlight;
-    if (batch === undefined) entry.answer(reply);
-    else batch.waiters.push({ entry, decided: entry.decided, reply });
-  }
-
-  #park(entry: Entry, needs: Needs): void {
-    this.#parked.add(entry);
-    this.#loader.want(needs, (error) => {
-      this.#parked.delete(entry);
-      if (error !== undefined) {
-        this.#c.onError('reading documents failed', error);
-        entry.answer(reject('unavailable', 'the database does not answer', { retryAfterSeconds: 1 }));
-        this.#tellIdle();
-        return;
-      }
-      this.#noteAbsent(entry, needs);
-      this.#resumed.push(entry);
-      this.wake();
-    });
-  }
-
-  #noteAbsent(entry: Entry, needs: Needs): void {
-    const { state } = this.#c;
-    this.#forgetAbsent(entry);
-    for (const id of needs.ids) if (!state.documents.has(id)) entry.absent.add(id);
-    for (const captureId of needs.captureIds) {
-      if (state.findByCapture(captureId) === undefined) entry.absent.add(`c:${captureId}`);
-    }
-    for (const key of needs.keys) if (state.answerTo(key) === undefined) entry.absent.add(`k:${key}`);
-  }
-
-  /** "It does not exist" holds only as long as nothing was let go that may have come into being since. */
-  #forgetAbsent(entry: Entry): void {
-    const { evictions } = this.#c.state.documents;
-    if (entry.absentAt === evictions) return;
-    entry.absent.clear();
-    entry.absentAt = evictions;
-  }
-
-  /** Whether the order is right at `now`: what was due has happened, and every item is in the segment it belongs to. */
-  #orderReady(now: Instant): boolean {
-    const { state } = this.#c;
-    if (state.deadlines.earliest <= now || this.#due.length > 0) {
-      if (!this.#decideDue(now)) return false;
-    }
-    return state.queue.advance(now, crossingsATurn);
-  }
-
-  /** Lets activations and expirations happen whose time has come; false when some are left. */
-  #decideDue(now: Instant): boolean {
-    const { state } = this.#c;
-    this.#collectDue(now);
-    const cold = this.#due.filter((id) => !state.documents.has(id));
-    if (cold.length > 0) {
-      this.#loadDue(cold);
-      return false;
-    }
-    for (const id of this.#due) {
-      const command = dueCommand(state, id, now);
-      const decision = command && decide(state, command, now, this.#c.newId);
-      if (decision !== undefined && !isRejection(decision)) for (const event of decision.events) this.#apply(event);
-    }
-    this.#due = [];
-    return state.deadlines.earliest > now;
-  }
-
-  #collectDue(now: Instant): void {
-    const { state } = this.#c;
-    while (state.deadlines.earliest <= now && this.#due.length < dueATurn) {
-      const slot = state.deadlines.pop();
-      if (!state.table.isOpen(slot)) continue;
-      const id = state.table.idOf(slot);
-      if (dueCommand(state, id, now) !== undefined && !this.#due.includes(id)) this.#due.push(id);
-    }
-  }
-
-  #loadDue(ids: string[]): void {
-    if (this.#dueLoading) return;
-    this.#dueLoading = true;
-    this.#loader.want({ ids, captureIds: [], keys: [] }, (error) => {
-      this.#dueLoading = false;
-      if (error !== undefined) this.#c.onError('reading due items failed', error);
-      else if (ids.some((id) => !this.#c.state.documents.has(id) && this.#c.state.table.find(id) >= 0)) {
-        this.#end('bug', 'an open item is missing in the work_item table');
-      }
-      this.#c.runtime.timer(error === undefined ? 0 : retryMs, () => this.wake());
-    });
-  }
-
-  /** Reads the documents of the next heads before somebody takes them. */
-  #readAhead(now: Instant): void {
-    if (this.#takes < takesALookAhead || this.#readingAhead || !this.#orderReady(now)) return;
-    this.#takes = 0;
-    const ids = coldHeads(this.#c.state, now);
-    if (ids.length === 0) return;
-    this.#readingAhead = true;
-    this.#loader.want({ ids, captureIds: [], keys: [] }, () => {
-      this.#readingAhead = false;
-    });
-  }
-
   #stepRebuild(now: Instant): boolean {
     if (!this.#c.state.stepRebuild(rebuildOpsATurn, now)) return false;
-    for (const { entry, reply } of this.#awaitingOrder.splice(0)) this.#answerWhenDurable(entry, reply);
+    for (const { entry, reply } of this.#awaitingOrder.splice(0)) this.#committer.answerWhenDurable(entry, reply);
     return true;
   }
 
-  #flush(): void {
-    if (this.#inFlight !== undefined || this.#gathering.events.length === 0) return;
-    const batch = this.#gathering;
-    this.#gathering = new Batch(batch.toSeq);
-    this.#inFlight = batch;
-    void this.#commit(batch);
-  }
-
-  async #commit(batch: Batch): Promise<void> {
-    const { runtime, stores, lease, metrics } = this.#c;
-    const begunAt = runtime.monotonic();
-    let outcome: CommitOutcome = { kind: 'unknown', cause: 'not tried' };
-    for (let attempt = 1; attempt <= commitTries && !this.#ended; attempt++) {
-      outcome = await stores.journal.commit(lease, batch.events);
-      if (outcome.kind !== 'refused' || !outcome.transient) break;
-      await pause(runtime, retryMs * attempt);
-    }
-    if (this.#ended) return;
-    metrics.commit(outcome.kind, batch.events.length, runtime.monotonic() - begunAt);
-    if (outcome.kind !== 'committed') {
-      this.#end(outcome.kind, outcomeText(outcome), outcome.kind === 'refused' && outcome.transient);
-      return;
-    }
-    lease.lastSeq = batch.toSeq;
-    this.#trust(begunAt);
-    this.#inFlight = undefined;
-    settle(batch);
-    this.#projector.add(batch);
-    this.#flush();
+  #durable(batch: Batch, begunAt: number): void {
+    this.#watch.trust(begunAt);
+    this.projector.add(batch);
     this.wake();
-  }
-
-  /** Reads are answered from memory only while no other owner can have begun. */
-  #trust(since: number): void {
-    this.#trustedUntil = since + this.#c.options.leaseTtlMs * 0.8;
-  }
-
-  #armHeartbeat(): void {
-    this.#cancelHeartbeat = this.#c.runtime.timer(this.#c.options.leaseTtlMs / 3, () => {
-      if (this.#ended) return;
-      void this.#heartbeat();
-      this.#armHeartbeat();
-    });
-  }
-
-  /** Tells contenders that we live, and ourselves that the lease is still ours; a commit in flight says both. */
-  async #heartbeat(): Promise<void> {
-    if (this.#heartbeating || this.#inFlight !== undefined) return;
-    this.#heartbeating = true;
-    const begunAt = this.#c.runtime.monotonic();
-    try {
-      const ours = await this.#c.stores.lease.heartbeat(this.#c.lease);
-      if (this.#ended) return;
-      if (ours) this.#trust(begunAt);
-      else this.#end('lost', 'the lease is held by another owner');
-    } catch (error) {
-      this.#c.onError('the heartbeat of the lease failed', error);
-    } finally {
-      this.#heartbeating = false;
-    }
-    if (this.#c.runtime.monotonic() <= this.#trustedUntil) this.wake();
   }
 
   #end(cause: TermEnd['cause'], detail: string, transient = false): void {
     if (this.#ended) return;
     this.close();
-    const unanswered = new Set<Entry>();
-    for (const { entry } of this.#inFlight?.waiters ?? []) unanswered.add(entry);
-    for (const { entry } of this.#gathering.waiters) unanswered.add(entry);
-    for (const { entry } of this.#awaitingOrder) unanswered.add(entry);
-    if (this.#current !== undefined) unanswered.add(this.#current);
-    for (const entry of [...this.#resumed, ...this.#parked]) unanswered.add(entry);
-    for (const resolve of this.#idle.splice(0)) resolve();
-    this.#c.onEnd({ cause, detail, transient, inFlight: this.#inFlight, unanswered: [...unanswered] });
+    const { inFlight, gatheringEntries } = this.#committer;
+    const unanswered = new Set([
+      ...(inFlight?.waiters.map(({ entry }) => entry) ?? []),
+      ...gatheringEntries,
+      ...this.#awaitingOrder.map(({ entry }) => entry),
+      ...(this.#current === undefined ? [] : [this.#current]),
+      ...this.#parking.entries,
+    ]);
+    this.#c.onEnd({ cause, detail, transient, inFlight, unanswered: [...unanswered] });
   }
 
-  /** Nothing to do now: sleeps until the next activation, expiration or crossing, unless something wakes us before. */
+  /** Nothing to do now: sleeps until time has something to do, unless something wakes us before. */
   #rest(now: Instant): void {
-    this.#tellIdle();
-    const { state, runtime } = this.#c;
-    const crossing = Math.max(state.queue.nextCrossing(), now + idleAdvanceMs);
-    const at = Math.min(state.deadlines.earliest, crossing);
-    if (at === this.#wakeAt && this.#cancelWake !== undefined) return;
-    this.#cancelWake?.();
-    this.#cancelWake = undefined;
-    this.#wakeAt = at;
-    if (at === Number.POSITIVE_INFINITY || this.#dueLoading) return;
-    this.#cancelWake = runtime.timer(Math.min(Math.max(1, at - now), 60_000), () => {
-      this.#cancelWake = undefined;
+    if (this.isIdle) for (const resolve of this.#idle.splice(0)) resolve();
+    const until = this.#clock.isLoading ? Number.POSITIVE_INFINITY : this.#clock.nextLook(now);
+    if (until === this.#sleep?.until) return;
+    this.#sleep?.cancel();
+    this.#sleep = undefined;
+    if (until === Number.POSITIVE_INFINITY) return;
+    const cancel = this.#c.runtime.timer(Math.min(Math.max(1, until - now), sleepMsMax), () => {
+      this.#sleep = undefined;
       this.wake();
     });
-  }
-
-  #tellIdle(): void {
-    if (this.#idle.length === 0 || !this.isIdle) return;
-    for (const resolve of this.#idle.splice(0)) resolve();
+    this.#sleep = { until, cancel };
   }
 }
 
-/** Everybody who waited for the batch learns that it is durable. */
-export function settle(batch: Batch): void {
-  for (const { entry, decided, reply } of batch.waiters) {
-    entry.durable = Math.max(entry.durable, decided);
-    if (reply !== undefined) entry.answer(reply);
-  }
-}
-
-function outcomeText(outcome: CommitOutcome): string {
+function textOf(outcome: Exclude<CommitOutcome, { kind: 'committed' }>): string {
   if (outcome.kind === 'refused') return `${outcome.sqlState} ${outcome.detail}`;
   return outcome.kind === 'unknown' ? outcome.cause : 'the lease is held by another owner';
-}
-
-/** What has become due for the item, undefined when its deadline means nothing any more. */
-function dueCommand(state: TenantState, id: string, now: Instant): Command | undefined {
-  const slot = state.table.find(id);
-  if (slot < 0) return undefined;
-  const status = statuses[state.table.status[slot]];
-  if (status !== 'assigned' && state.table.expiration[slot] <= now) return { type: 'expire', id };
-  if (status === 'scheduled' && state.table.activation[slot] <= now) return { type: 'activateDue', id };
-  return undefined;
-}
-
-function addLine(entry: Entry, firstLine: number, reply: Reply): void {
-  const line = firstLine + entry.decided;
-  if (isRejection(reply)) {
-    const { code, detail, faults } = reply;
-    entry.lines.push({
-      json: JSON.stringify({ line, status: rejections[code].status, code, detail, errors: faults }),
-      accepted: false,
-    });
-  } else {
-    entry.lines.push({ json: `{"line":${line},"id":"${reply.id}","status":${reply.status}}`, accepted: true });
-  }
-}
-
-function linesAnswer(entry: Entry): Reply {
-  const accepted = entry.lines.filter((line) => line.accepted).length;
-  return {
-    status: 200,
-    json: entry.lines.map((line) => line.json).join(','),
-    accepted,
-    refused: entry.lines.length - accepted,
-  };
 }

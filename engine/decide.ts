@@ -94,7 +94,7 @@ function repeat(state: TenantState, command: Create, existing: WorkItem, now: In
   const refused = refuseStep(existing.status, 'update');
   if (refused !== undefined) return refused;
   const whole: Draft = { ...draft, createdDateTime: draft.createdDateTime ?? existing.createdDateTime };
-  return updated(state, command, existing, whole, changedFields(existing, whole), now);
+  return updated(state, command, existing, whole, draft.category, now);
 }
 
 /** Whether a message left its source before the one that the item stands for. */
@@ -150,7 +150,8 @@ function update(state: TenantState, command: Update, now: Instant): Decision | R
     return fault('/category', 'invalid-value', `category ${draft.category} does not exist`);
   }
   // The fingerprint stays the source's: a patch from elsewhere must not turn the source's retry into a conflict.
-  return updated(state, command, item, { ...draft, fingerprint: item.fingerprint }, changed, now);
+  const chosen = changed.includes('category') ? draft.category : item.preclassified ? item.category : undefined;
+  return updated(state, command, item, { ...draft, fingerprint: item.fingerprint }, chosen, now);
 }
 
 /** The item with its source fields replaced by `draft`, classified anew unless somebody chose its category. */
@@ -159,28 +160,32 @@ function updated(
   command: Create | Update,
   item: WorkItem,
   draft: Draft,
-  changed: string[],
+  chosenCategory: string | undefined,
   now: Instant,
 ): Decision {
   const created = draft.createdDateTime ?? item.createdDateTime;
-  const chosen = changed.includes('category') ? draft.category : item.preclassified ? item.category : undefined;
-  const verdict = classified(state, { ...draft, category: chosen }, created, now);
+  const asNew = classified(state, { ...draft, category: chosenCategory }, created, now);
+  const verdict = asNew.error !== undefined && isInHand(item.status) ? categoryOf(item) : asNew;
   const next: WorkItem = {
     ...draft,
     ...lifeOf(item),
     ...verdict,
-    status: statusAfterUpdate(item.status, verdict.status),
+    status: isInHand(item.status) ? item.status : asNew.status,
     createdDateTime: created,
     version: item.version + 1,
     updatedDateTime: now,
   };
-  const event: Event = { type: 'updated', at: now, by: command.by, item: next, changed };
+  const event: Event = { type: 'updated', at: now, by: command.by, item: next, changed: changedFields(item, next) };
   return { events: [keyed(event, command, 200)], itemId: item.id, status: 200 };
 }
 
-/** Somebody's work and somebody's hold outlive an update; an item that was ready takes the state it would have if new. */
-function statusAfterUpdate(before: Status, asNew: Status): Status {
-  return before === 'assigned' || before === 'held' ? before : asNew;
+/** Somebody's work and somebody's hold outlive an update, and so does their category when no other is found. */
+function isInHand(status: Status): boolean {
+  return status === 'assigned' || status === 'held';
+}
+
+function categoryOf({ category, rule, preclassified }: WorkItem): Partial<Classified> {
+  return { category, rule, preclassified };
 }
 
 /** What belongs to the item's life, not to its source: kept over an update. */
@@ -191,20 +196,11 @@ function lifeOf(
   return { id, seq, assignedTo, assignedDateTime, heldDateTime, reason };
 }
 
-function changedFields(before: WorkItem, after: Draft): string[] {
-  const names = new Set([...Object.keys(before), ...Object.keys(after)] as (keyof Draft)[]);
-  const life = new Set([
-    'id',
-    'seq',
-    'version',
-    'status',
-    'rule',
-    'error',
-    'preclassified',
-    'updatedDateTime',
-    'fingerprint',
-  ]);
-  return [...names].filter((name) => !life.has(name) && before[name] !== after[name]);
+const bookkeeping: ReadonlySet<string> = new Set(['version', 'updatedDateTime', 'fingerprint']);
+
+function changedFields(before: WorkItem, after: WorkItem): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof WorkItem>;
+  return [...names].filter((name) => !bookkeeping.has(name) && before[name] !== after[name]);
 }
 
 function next(state: TenantState, command: Next, now: Instant): Decision | Rejection {

@@ -130,6 +130,11 @@ export class TenantState {
     );
   }
 
+  /** Goes on with growing the columns ahead of need; false when there is nothing to do. */
+  growStep(): boolean {
+    return this.table.growStep() || this.queue.growStep();
+  }
+
   /** Goes on with the rebuild by about `opsMax` operations; true when no rebuild is left to do. */
   stepRebuild(opsMax: number, now: Instant): boolean {
     if (this.rebuild === undefined) return true;
