@@ -3,9 +3,9 @@ import type { SchemaDocument } from './schema.js';
 
 /**
  * The settings of a new tenant, which work for any source before anybody has configured anything: one category takes
- * every item, and the queue is oldest first. 0 to 1000 points over 30 days is a steady 33 points a day, so that the
- * first schema somebody writes beside it has room above and below; after 30 days age no longer tells items apart.
- * Business value is not weighed: its unit is the customer's, and any factor would be a guess.
+ * every item. 0 to 1000 points over 30 days is a steady 33 points a day, so that the first schema somebody writes beside
+ * it has room above and below; after 30 days age no longer tells items apart. A unit of business value is a point: what
+ * a source says of value counts from the first item on, and what it leaves out counts nothing.
  */
 export const defaultSchemas: readonly SchemaDocument[] = [
   {
@@ -16,6 +16,7 @@ export const defaultSchemas: readonly SchemaDocument[] = [
       { offset: 'PT0S', priority: 0 },
       { offset: 'P30D', priority: 1000 },
     ],
+    businessValueWeight: 1,
   },
 ];
 

@@ -68,7 +68,7 @@ function curveAt(document: SchemaDocument, origin: Instant | undefined, t: Insta
 function originOf(document: SchemaDocument, item: OracleItem): Instant | undefined {
   if (document.origin === 'due') return item.dueDateTime;
   if (document.origin === 'created') return item.createdDateTime;
-  return item.activationDateTime ?? item.createdDateTime;
+  return item.activationDateTime;
 }
 
 function millionths(points: number): bigint {

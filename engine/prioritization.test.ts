@@ -67,7 +67,7 @@ test('weights add to the curve; a segment without weight and a missing business 
   assert.equal(score({ customerSegment: 'constructor' }), 100);
 });
 
-test('an item without due date keeps the first priority; one without activation counts from its creation', () => {
+test('an item without the time that its schema counts from keeps the first priority', () => {
   const schemas = compiled(
     { ...standard, id: 'due', origin: 'due' },
     { ...standard, id: 'activation', origin: 'activation' },
@@ -75,7 +75,7 @@ test('an item without due date keeps the first priority; one without activation 
   const late = start + 99 * hour;
   assert.equal(schemas.priorityAt(1, { createdDateTime: start }, late), 100);
   assert.equal(schemas.priorityAt(1, { createdDateTime: start, dueDateTime: start }, late), 300);
-  assert.equal(schemas.priorityAt(2, { createdDateTime: start }, start + 4 * hour), 300);
+  assert.equal(schemas.priorityAt(2, { createdDateTime: start }, start + 4 * hour), 100);
   assert.equal(
     schemas.priorityAt(2, { createdDateTime: start, activationDateTime: start + hour }, start + 4 * hour),
     100,

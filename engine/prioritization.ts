@@ -140,10 +140,10 @@ export function compilePrioritization(body: unknown): { prioritization: Prioriti
   return 'faults' in checked ? checked : { prioritization: new Prioritization(checked.documents) };
 }
 
-/** An item without activation time was active from the start; one without due date has no origin there. */
+/** Undefined when the item has no such time: the first point's priority holds for ever then. */
 function originOf(schema: Schema, item: Scored): Instant | undefined {
   if (schema.origin === 'due') return item.dueDateTime;
-  if (schema.origin === 'activation') return item.activationDateTime ?? item.createdDateTime;
+  if (schema.origin === 'activation') return item.activationDateTime;
   return item.createdDateTime;
 }
 

@@ -43,9 +43,7 @@ export class Scorer {
     const { table } = this;
     const code = this.origins[schema];
     if (code === 0) return table.created[slot];
-    if (code === 2) return table.due[slot];
-    const activation = table.activation[slot];
-    return Number.isNaN(activation) ? table.created[slot] : activation;
+    return code === 2 ? table.due[slot] : table.activation[slot];
   }
 
   /** The part of the score that time does not change, in millionths of a point. */
