@@ -65,7 +65,9 @@ test('after a SIGKILL of Postgres a start recovers what was committed', async ()
 });
 
 test('a postmaster.pid with the number of another program does not keep Postgres from starting', async () => {
-  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+  // Of the same user: Postgres takes a process that it may not signal for a stranger by itself.
+  const account = root ? { uid: nobody, gid: nobody, cwd: '/' } : {};
+  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { ...account, stdio: 'ignore' });
   writeFileSync(join(dataDir, 'postmaster.pid'), `${other.pid}\n${dataDir}\n1\n5432\n.\n\n`);
   try {
     const server = await start();

@@ -14,12 +14,17 @@ export class Reader {
     }));
   }
 
-  /** Rows of one prepared statement; a broken connection fails the query and is replaced for the next. */
-  async query<Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<Row[]> {
+  /** Rows of one statement, prepared when it has a name; a broken connection fails the query and is replaced for the next. */
+  async query<Row extends pg.QueryResultRow>(
+    name: string | undefined,
+    text: string,
+    values: unknown[],
+  ): Promise<Row[]> {
+    const query = { text, values, ...(name !== undefined && { name }) };
     const shortest = this.#connections.reduce((a, b) => (b.waiting < a.waiting ? b : a));
     shortest.waiting++;
     try {
-      return (await shortest.connection.run((client) => client.query<Row>({ name, text, values }))).rows;
+      return (await shortest.connection.run((client) => client.query<Row>(query))).rows;
     } finally {
       shortest.waiting--;
     }

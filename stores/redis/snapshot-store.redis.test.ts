@@ -67,7 +67,7 @@ describe('redis', { skip: missing('TEST_REDIS_URL') }, () => {
 
 const noServer = missing('TEST_REDIS_URL') || (findRedisServer() ? false : 'no redis-server on the PATH');
 
-describe('redis in trouble', { skip: noServer }, () => {
+describe('redis in trouble', { skip: noServer, timeout: 60_000 }, () => {
   const servers: RedisServer[] = [];
   const start = async (...args: Parameters<typeof startRedisServer>) => {
     const server = await startRedisServer(...args);
@@ -122,7 +122,7 @@ describe('redis in trouble', { skip: noServer }, () => {
     const nodes = await Promise.all([0, 1, 2].map(async () => start(await clusterArguments())));
     await joinCluster(nodes);
     const store = open(nodes.map(({ url }) => url).join(','));
-    for (const tenantId of ['a', 'b', 'c', 'd']) {
+    for (const tenantId of ['a', 'b', 'c', '}d']) {
       await eventually(() => store.save(manifestOf(tenantId, 1, large), large));
       assert.deepEqual((await store.load(tenantId))?.manifest, manifestOf(tenantId, 1, large));
     }
