@@ -35,11 +35,8 @@ const clockUse =
 
 /** engine/ has no I/O: the only modules of Node and of others that it may use are pure. */
 const engineModules = new Set([
-  'node:assert',
-  'node:assert/strict',
-  'node:buffer',
-  'node:util',
-  '@marcbachmann/cel-js',
+  ...['node:assert', 'node:assert/strict', 'node:buffer', 'node:util'],
+  ...['@marcbachmann/cel-js', 'msgpackr'],
 ]);
 
 const emptyNames = new Set(['util', 'utils', 'helper', 'helpers', 'manager', 'managers', 'common', 'misc']);
