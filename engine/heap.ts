@@ -6,15 +6,15 @@ import type { Scorer } from './scorer.js';
 const capacityMin = 16;
 /** From here on a heap grows ahead of need, one array a step, and gives memory back when it empties. */
 const steppedMin = 65_536;
-/** `ordered` of a heap that is only being filled. */
-const loose = 0xffff_ffff;
+/** `ordered` of a heap that is only being filled; 31 bits, so that V8 keeps the field a small integer. */
+export const loose = 0x7fff_ffff;
 /** Keys count time from here: near today's times, lines need fewer bits. */
-const keyEpoch = Date.UTC(2025, 0, 1);
+export const keyEpoch = Date.UTC(2025, 0, 1);
 /** Bounds |origin - keyEpoch| and half of |t - offset - keyEpoch| for all times that the engine takes. */
 const timeSpanMax = 7.4e12;
 const roundOff = 2 ** -53;
 /** Second keys of items without a due date lie behind those of all others. */
-const noDue = 1e15;
+export const noDue = 1e15;
 
 /**
  * The items of one lane that are inside the same segment of the same schema's curve: they never change places, so the
@@ -44,7 +44,7 @@ export class PriorityHeap {
   /** Items of a rebuild's sample that will come into this heap. */
   expected = 0;
   private ordered = 0;
-  private readonly slope: number;
+  readonly slope: number;
   private readonly table: ItemTable;
   private readonly scorer: Scorer;
   private readonly places: Places;

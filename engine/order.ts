@@ -1,5 +1,5 @@
-import { PriorityHeap } from './heap.js';
-import type { ItemTable } from './item-table.js';
+import { keyEpoch, noDue, PriorityHeap } from './heap.js';
+import { type ItemTable, nextCapacity } from './item-table.js';
 import { Places } from './places.js';
 import type { Scorer } from './scorer.js';
 import { TimerHeap } from './timer-heap.js';
@@ -121,6 +121,45 @@ export class Order {
       if (leader === undefined || isAhead(heap, 0, leader, 0, t)) leader = heap;
     }
     return leader;
+  }
+
+  /**
+   * `insert` for all of a loose order's slots from..to-1 that `old` holds. The same steps with the columns at hand in
+   * local variables, and without asking whether an entry rises. Measured at 1,000,000: 40-55 ms instead of 52-67, and
+   * 10 ms instead of 34 in the first slice, where calls of `insert` had to be compiled anew for loose heaps.
+   */
+  fillFrom(old: Order, from: number, to: number, t: number): void {
+    const { scorer, places, timers, heaps } = this;
+    const { due, created } = this.table;
+    const oldNumbers = old.places.heap;
+    const { heap: numbers, position: positions, timer: timerPositions } = places;
+    for (let slot = from; slot < to; slot++) {
+      const oldNumber = oldNumbers[slot];
+      if (oldNumber === 0) continue;
+      const schema = scorer.schemaOf(slot);
+      const origin = scorer.originOf(schema, slot);
+      const segment = scorer.segmentAt(schema, origin, t);
+      const heap = this.heapFor(old.heaps[oldNumber - 1].lane, schema, segment);
+      const position = heap.size;
+      if (position === heap.slots.length) heap.reserve(nextCapacity(position));
+      const fixed = scorer.staticOf(schema, slot);
+      const dueAt = due[slot];
+      heap.keys[2 * position] = heap.slope === 0 ? fixed : fixed - heap.slope * (origin - keyEpoch);
+      heap.keys[2 * position + 1] = Number.isNaN(dueAt) ? noDue + created[slot] : dueAt;
+      heap.slots[position] = slot;
+      heap.size = position + 1;
+      numbers[slot] = heap.number + 1;
+      positions[slot] = position;
+      const leaves = scorer.leaves(schema, segment, origin);
+      if (leaves === Number.POSITIVE_INFINITY) continue;
+      const last = timers.size;
+      if (last === timers.slots.length) timers.reserve(nextCapacity(last));
+      timers.times[last] = leaves;
+      timers.slots[last] = slot;
+      timers.size = last + 1;
+      timerPositions[slot] = last + 1;
+    }
+    this.size = heaps.reduce((sum, heap) => sum + heap.size, 0);
   }
 
   /** Counts a slot of a sample for the capacity of the heap that it will come into. */

@@ -2,13 +2,14 @@ import type { ItemTable } from './item-table.js';
 import type { Order } from './order.js';
 
 /** Operations of a step that takes 1 to 4 ms at 1,000,000 items (`bench/queue.ts`). */
-export const rebuildOpsDefault = 50_000;
+export const rebuildOpsDefault = 25_000;
 /** What one node costs to order, or one item to move, in units of looking at one slot. */
 const opsPerNode = 4;
 /** Each sampled slot misses the cache. */
 const opsPerSample = 2;
 const opsPerCrossing = 100;
 
+/** The sample's share; its loop knows that it is 2^4. */
 const sampleStride = 16;
 
 type Phase = 'sample' | 'fill' | 'tighten' | 'catch up' | 'done';
@@ -98,7 +99,7 @@ export class Rebuild {
     const end = Math.min(this.table.slotEnd, this.cursor + Math.ceil(opsMax / opsPerSample) * sampleStride);
     for (let first = this.cursor; first < end; first += sampleStride) {
       // Another one of each sixteen in turn: slots that were filled by turns would fool a fixed stride.
-      const slot = first + ((first / sampleStride) % sampleStride);
+      const slot = first + ((first >> 4) & 15);
       if (slot < end && old.has(slot)) next.expect(slot, old.laneOf(slot), clock);
     }
     this.cursor = end;
@@ -111,11 +112,7 @@ export class Rebuild {
   private fill(opsMax: number): void {
     const { old, next, clock } = this;
     const end = Math.min(this.table.slotEnd, this.cursor + opsMax);
-    const heapNumbers = old.places.heap;
-    for (let slot = this.cursor; slot < end; slot++) {
-      const number = heapNumbers[slot];
-      if (number > 0) next.insert(slot, old.heaps[number - 1].lane, clock);
-    }
+    next.fillFrom(old, this.cursor, end, clock);
     this.cursor = end;
     if (end === this.table.slotEnd) this.phase = 'tighten';
   }

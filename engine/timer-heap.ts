@@ -1,9 +1,9 @@
+import { loose } from './heap.js';
 import { nextCapacity } from './item-table.js';
 import type { Places } from './places.js';
 
 const capacityMin = 16;
 const steppedMin = 65_536;
-const loose = 0xffff_ffff;
 
 /**
  * When each item enters its next segment, earliest first: an indexed 4-ary heap, `places.timer` is the way back.
@@ -12,7 +12,7 @@ const loose = 0xffff_ffff;
 export class TimerHeap {
   size = 0;
   times = new Float64Array(capacityMin);
-  private slots = new Uint32Array(capacityMin);
+  slots = new Uint32Array(capacityMin);
   private ordered = 0;
   private readonly places: Places;
 
