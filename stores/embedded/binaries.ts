@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 
 /** Postgres binaries that the account can run, and the environment that they need. */
 export interface Binaries {
@@ -80,7 +80,8 @@ export async function linkLibraries(native: string, privateDir: string): Promise
   const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   const links = (JSON.parse(list) as { source: string; target: string }[]).map(({ source, target }) => ({
     source: basename(source),
-    path: join(native, '..', target),
+    // The list counts from the package; a copy of the folder may have another name.
+    path: join(native, relative('native', target)),
   }));
   const lost = links.filter(({ path }) => !existsSync(path));
   try {

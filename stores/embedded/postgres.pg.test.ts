@@ -53,11 +53,23 @@ test('a first start creates a crash-safe database, a second one finds the data',
   await second.stop();
 });
 
-test('after a SIGKILL of Postgres a start recovers what was committed', async () => {
-  const killed = await start();
-  await query(killed.url, 'CREATE TABLE committed AS SELECT 8 AS number');
-  process.kill(killed.pid, 'SIGKILL');
-  while (isAlive(killed.pid)) await sleep(5);
+test('a Postgres that is killed is started again and recovers what was committed', { timeout: 30_000 }, async () => {
+  const server = await start();
+  await query(server.url, 'CREATE TABLE committed AS SELECT 8 AS number');
+  process.kill(server.pid, 'SIGKILL');
+  while (isAlive(server.pid)) await sleep(5);
+  const rows = async () => query(server.url, 'SELECT number FROM committed').catch(() => undefined);
+  let found = await rows();
+  for (; found === undefined; found = await rows()) await sleep(10);
+  assert.deepEqual(found, [{ number: 8 }]);
+  await server.stop();
+  await assert.rejects(query(server.url, 'SELECT 1'), 'stopped means stopped');
+});
+
+test('after a SIGKILL of Postgres and of its starter a start recovers what was committed', async () => {
+  const pid = await startAndDie({ endWithUs: false });
+  process.kill(pid, 'SIGKILL');
+  while (isAlive(pid)) await sleep(5);
   const again = await start();
   assert.equal(again.attached, false);
   assert.deepEqual(await query(again.url, 'SELECT number FROM committed'), [{ number: 8 }]);
@@ -69,6 +81,7 @@ test('a postmaster.pid with the number of another program does not keep Postgres
   const account = root ? { uid: nobody, gid: nobody, cwd: '/' } : {};
   const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { ...account, stdio: 'ignore' });
   writeFileSync(join(dataDir, 'postmaster.pid'), `${other.pid}\n${dataDir}\n1\n5432\n.\n\n`);
+  writeFileSync(join(dataDir, '.s.PGSQL.5432.lock'), `${other.pid}\n${dataDir}\n1\n5432\n.\n\n`);
   try {
     const server = await start();
     assert.equal(server.attached, false);

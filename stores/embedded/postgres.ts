@@ -8,11 +8,12 @@ import pg from 'pg';
 import { type Account, type Binaries, findBinaries, isReachable } from './binaries.js';
 import { findPostmaster, isAlive } from './postmaster.js';
 
-/** Started by us or found running: `attached` says which. `stop` ends the server either way, and waits for its end. */
+/** Started by us (and then kept running) or found running: `attached` says which. `stop` ends the server either way, and waits for its end. */
 export interface EmbeddedPostgres {
   /** Of the database `iwd`, over a Unix socket that only this account (and root) can reach. */
   url: string;
   attached: boolean;
+  /** The server's main process at the time of the start. */
   pid: number;
   stop(): Promise<void>;
 }
@@ -38,6 +39,7 @@ const stopMsMax = 20_000;
 /** What Postgres says when its main process was killed and children of it have not noticed yet; they do, soon. */
 const survivingChildren = 'pre-existing shared memory block';
 const survivorAttempts = 50;
+const restartPauseMsMax = 10_000;
 
 /**
  * The server's settings. Crash safety is on, whatever a file in the data folder says; memory stays modest because the
@@ -93,12 +95,50 @@ async function attach(dataDir: string, url: string): Promise<Server | undefined>
   }
 }
 
+/** Starts the server and, when it ends without being asked to, starts it again, for as long as it takes. */
 async function launch(options: EmbeddedPostgresOptions & { port: number }, url: string): Promise<Server> {
   const account = await accountOf(options.dataDir);
+  const stopping = new AbortController();
+  let restarted: Promise<void> = Promise.resolve();
+  let child = await startAndWait(options, account, url);
+  const watch = () => {
+    child.once('exit', () => {
+      if (!stopping.signal.aborted) restarted = restart();
+    });
+  };
+  const restart = async () => {
+    for (let pauseMs = 100; !stopping.signal.aborted; pauseMs = Math.min(pauseMs * 2, restartPauseMsMax)) {
+      options.logger.info({ pid: child.pid }, 'the embedded Postgres ended by itself: starting it again');
+      try {
+        child = await startAndWait(options, account, url);
+        return watch();
+      } catch (error) {
+        options.logger.info({ error: String(error) }, 'the embedded Postgres could not be started again');
+        await sleep(pauseMs, undefined, { ref: false, signal: stopping.signal }).catch(() => {});
+      }
+    }
+  };
+  watch();
+  const stop = async () => {
+    stopping.abort();
+    await restarted;
+    await stopChild(child);
+  };
+  return { pid: child.pid!, attached: false, stop };
+}
+
+/** A server process that takes queries; throws with the end of its log when there is none to be had. */
+async function startAndWait(
+  options: EmbeddedPostgresOptions & { port: number },
+  account: Account | undefined,
+  url: string,
+): Promise<ChildProcess> {
   for (let attempt = 1; ; attempt++) {
     const child = await start(options, account);
     try {
       await waitUntilReady(url, () => isRunning(child));
+      if (options.endWithUs) guard(child);
+      return child;
     } catch (cause) {
       await stopChild(child);
       const reason = await lastLines(options.dataDir);
@@ -106,11 +146,7 @@ async function launch(options: EmbeddedPostgresOptions & { port: number }, url: 
         throw new Error(`the embedded Postgres did not start: ${reason}`, { cause });
       }
       await sleep(100);
-      continue;
     }
-    const guard = options.endWithUs ? guardOf(child.pid!) : undefined;
-    const stop = () => stopChild(child).then(() => void guard?.kill());
-    return { pid: child.pid!, attached: false, stop };
   }
 }
 
@@ -264,13 +300,16 @@ async function stopProcess(pid: number): Promise<void> {
   if (isAlive(pid)) process.kill(pid, 'SIGQUIT');
 }
 
-/** A shell that waits for the end of its input, which is our end, and then stops the server. */
-function guardOf(pid: number): ChildProcess {
+/** A shell that waits for the end of its input, which is our end, and then stops the server; it goes with the server. */
+function guard(server: ChildProcess): void {
   const script = 'read -r _; kill -INT "$0"';
-  const guard = spawn('/bin/sh', ['-c', script, `${pid}`], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
-  guard.unref();
-  (guard.stdin as unknown as { unref(): void }).unref();
-  return guard;
+  const shell = spawn('/bin/sh', ['-c', script, `${server.pid}`], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  shell.unref();
+  (shell.stdin as unknown as { unref(): void }).unref();
+  server.once('exit', () => shell.kill());
 }
 
 /** Later calls wait for the first. */

@@ -2,32 +2,54 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** How long children of a killed server may take to notice; they do at once, unless the machine is very busy. */
+const survivorMsMax = 10_000;
 
 /**
- * Number of the Postgres server process that runs on this data folder, if one does. Removes a `postmaster.pid` whose
- * number meanwhile belongs to another program (usual after a container's restart), because Postgres itself would then
- * refuse to start. A number that no process has is left to Postgres, which also looks for surviving children.
+ * Number of the Postgres server process that runs on this data folder, if one does. Removes lock files whose number
+ * meanwhile belongs to another program (usual after a container's restart) or to a killed server that nobody collects
+ * (no init in the container), because Postgres itself would then refuse to start. A number that no process has is left
+ * to Postgres, which also looks for surviving children.
  */
 export async function findPostmaster(dataDir: string): Promise<number | undefined> {
-  const path = join(dataDir, 'postmaster.pid');
-  const text = await readFile(path, 'utf8').catch(() => '');
+  const text = await readFile(join(dataDir, 'postmaster.pid'), 'utf8').catch(() => '');
   const pid = Number.parseInt(text, 10);
-  if (!Number.isSafeInteger(pid) || pid <= 1 || !isAlive(pid)) return undefined;
+  if (!Number.isSafeInteger(pid) || pid <= 1 || !exists(pid)) return undefined;
   if (await servesFrom(pid, dataDir)) return pid;
-  const survivor = await findServer(dataDir);
-  if (survivor !== undefined) throw new Error(`process ${survivor} of a Postgres that died still uses ${dataDir}`);
-  await rm(path, { force: true });
+  await waitForSurvivors(dataDir);
+  for (const name of await readdir(dataDir)) {
+    if (name === 'postmaster.pid' || /^\.s\.PGSQL\.\d+\.lock$/.test(name))
+      await rm(join(dataDir, name), { force: true });
+  }
   return undefined;
+}
+
+/** Without its lock files a cluster could be started beside children of the old server, and be damaged by them. */
+async function waitForSurvivors(dataDir: string): Promise<void> {
+  const deadline = Date.now() + survivorMsMax;
+  for (;;) {
+    const survivor = await findServer(dataDir);
+    if (survivor === undefined) return;
+    if (Date.now() > deadline) throw new Error(`process ${survivor} of a Postgres that died still uses ${dataDir}`);
+    await sleep(50);
+  }
+}
+
+/** Whether any process has this number, also one that ended and was not collected. */
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** Whether the process runs. One that ended and that nobody collects (no init in the container) does not. */
 export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-  return process.platform !== 'linux' || !hasEnded(pid);
+  return exists(pid) && (process.platform !== 'linux' || !hasEnded(pid));
 }
 
 function hasEnded(pid: number): boolean {
