@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ItemTable } from '../engine/item-table.js';
 import { Prioritization } from '../engine/prioritization.js';
@@ -191,6 +191,8 @@ function timed(work: () => void): number {
 }
 
 function arrayBytes(): number {
+  // Array buffers are swept in the background: the second collection waits for the first one's sweep.
+  globalThis.gc?.();
   globalThis.gc?.();
   return process.memoryUsage().arrayBuffers;
 }
@@ -216,7 +218,11 @@ function main(): void {
   const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
   const command = `node --expose-gc dist/bench/queue.js${values.smoke ? ' --smoke' : ''} --json ${values.json}`;
   const about = { command, node: process.version, cpu: `${cpus().length} x ${cpus()[0]?.model}`, commit };
-  writeFileSync(values.json, `${JSON.stringify({ ...about, date: new Date().toISOString(), rows }, null, 2)}\n`);
+  const loadAverage = loadavg()[0];
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ ...about, date: new Date().toISOString(), loadAverage, rows }, null, 2)}\n`,
+  );
 }
 
 if (process.argv[1] === import.meta.filename) main();
