@@ -203,7 +203,8 @@ async function main(): Promise<void> {
   try {
     await play(options, base, stop.signal);
   } catch (error) {
-    if (!stop.signal.aborted) throw error;
+    // Ctrl-C before the requests are in cuts the upload short; anything else is a fault, at any time.
+    if ((error as Error).name !== 'AbortError') throw error;
   } finally {
     const code = await own?.stop();
     if (own) console.log(code === 0 ? 'server stopped' : `the server ended with code ${code}:\n${own.output}`);
