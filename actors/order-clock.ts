@@ -10,6 +10,8 @@ import type { Runtime } from './ports.js';
 
 const crossingsATurn = 2000;
 const dueATurn = 500;
+/** Deadlines looked at in one turn: those of items that moved on cost next to nothing, but there may be millions. */
+const deadlinesATurn = 5000;
 const retryMs = 50;
 /** Items taken after which the queue's head is looked over for documents to read ahead. */
 const takesALook = 16;
@@ -21,6 +23,8 @@ export interface OrderClockContext {
   loader: Loader;
   runtime: Runtime;
   apply: (event: Event) => void;
+  /** Whether events must wait for the commit in flight, whose end wakes the term. */
+  isFull: () => boolean;
   wake: () => void;
   onError: (message: string, error: unknown) => void;
   onBug: (detail: string) => void;
@@ -46,6 +50,11 @@ export class OrderClock {
   /** Whether documents of due items are being read; `wake` is called when they are there. */
   get isLoading(): boolean {
     return this.#loading;
+  }
+
+  /** Whether it waits for something whose end wakes the term: a read, or a commit. */
+  get isWaiting(): boolean {
+    return this.#loading || this.#c.isFull();
   }
 
   /** Whether everything that was due has happened, and every item is in the segment it belongs to. */
@@ -87,7 +96,9 @@ export class OrderClock {
       this.#load(cold);
       return false;
     }
-    for (const id of this.#due.splice(0)) {
+    while (this.#due.length > 0) {
+      if (this.#c.isFull()) return false;
+      const id = this.#due.pop() as string;
       const command = dueCommand(state, id, now);
       if (command === undefined) continue;
       const decision = decide(state, command, now, neverNew);
@@ -99,7 +110,7 @@ export class OrderClock {
   #collect(now: Instant): void {
     const { state } = this.#c;
     const seen = new Set(this.#due);
-    while (state.deadlines.earliest <= now && seen.size < dueATurn) {
+    for (let looked = 0; state.deadlines.earliest <= now && seen.size < dueATurn && looked < deadlinesATurn; looked++) {
       const slot = state.deadlines.pop();
       if (!state.table.isOpen(slot)) continue;
       const id = state.table.idOf(slot);

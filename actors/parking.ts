@@ -17,6 +17,7 @@ export class Parking {
   readonly #c: ParkingContext;
   readonly #parked = new Set<Entry>();
   #resumed: Entry[] = [];
+  #closed = false;
 
   constructor(context: ParkingContext) {
     this.#c = context;
@@ -38,6 +39,8 @@ export class Parking {
   park(entry: Entry, needs: Needs): void {
     this.#parked.add(entry);
     this.#c.loader.want(needs, (error) => {
+      // What this memory learns late must not reach an entry that a successor is deciding.
+      if (this.#closed) return;
       this.#parked.delete(entry);
       if (error === undefined) {
         this.#noteAbsent(entry, needs);
@@ -51,12 +54,20 @@ export class Parking {
   async answerLater(entry: Entry, later: () => Promise<Parameters<Entry['answer']>[0]>): Promise<void> {
     this.#parked.add(entry);
     try {
-      entry.answer(await later());
+      const reply = await later();
+      if (this.#closed) return;
+      entry.answer(reply);
     } catch (error) {
+      if (this.#closed) return;
       this.#fail(entry, error);
     }
     this.#parked.delete(entry);
     this.#c.onChange();
+  }
+
+  /** Reads that are under way mean nothing any more. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** "It does not exist" holds only as long as nothing was let go that may have come into being since. */

@@ -74,6 +74,8 @@ export class Term {
   readonly #reads: Reads;
   /** The entry whose commands are half decided, or that waits for something to happen first. */
   #current: Entry | undefined;
+  /** The entry that this turn is working on. */
+  #running: Entry | undefined;
   /** Settings that are decided; their answer waits for the order built from them. */
   #awaitingOrder: { entry: Entry; reply: Reply }[] = [];
   #lastNow: Instant = 0;
@@ -103,6 +105,7 @@ export class Term {
       loader,
       runtime,
       apply: (event) => this.#apply(event),
+      isFull: () => this.#committer.isFull,
       wake,
       onError,
       onBug: (detail) => this.#end('bug', detail),
@@ -174,6 +177,7 @@ export class Term {
   close(): void {
     this.#ended = true;
     this.#committer.close();
+    this.#parking.close();
     this.projector.stop();
     this.#watch.stop();
     this.#sleep?.cancel();
@@ -204,6 +208,8 @@ export class Term {
       else void this.#watch.beat();
     } catch (error) {
       this.#c.onError('a turn of the actor failed', error);
+      // Decided again it would fail again, and the tenant with it.
+      this.#running?.answer(reject('internal', 'the engine failed on this request'));
       this.#end('bug', (error as Error).message);
     }
   }
@@ -220,7 +226,7 @@ export class Term {
     const stopAt = runtime.monotonic() + sliceMsMax;
     let more = state.growStep();
     if (!this.#stepRebuild(now)) more = true;
-    if (!this.#clock.ready(now) && !this.#clock.isLoading) more = true;
+    if (!this.#clock.ready(now) && !this.#clock.isWaiting) more = true;
     if (this.#takeEntries(now, stopAt)) more = true;
     this.#committer.flush();
     this.#clock.readAhead(now);
@@ -240,10 +246,13 @@ export class Term {
         );
         continue;
       }
-      if (!this.#run(entry, now, stopAt)) {
+      this.#running = entry;
+      const isDone = this.#run(entry, now, stopAt);
+      this.#running = undefined;
+      if (!isDone) {
         this.#current = entry;
         // The turn is over, or something else has to happen first (a commit, a read, a slice of the order).
-        return !this.#clock.isLoading && (runtime.monotonic() > stopAt || !this.#clock.ready(now));
+        return !this.#clock.isWaiting && (runtime.monotonic() > stopAt || !this.#clock.ready(now));
       }
       if (entry.alone || runtime.monotonic() > stopAt) return true;
     }

@@ -9,7 +9,6 @@ const httpProblems = {
   'request-timeout': { status: 408, title: 'The request did not arrive in time' },
   'headers-too-large': { status: 431, title: 'The header fields are larger than allowed' },
   overloaded: { status: 503, title: 'The server has more work than it can do in time' },
-  internal: { status: 500, title: 'The server made a mistake' },
 } as const;
 
 /** Every stable `code` that an answer may carry, with its HTTP status and title: the source of the documents' table. */

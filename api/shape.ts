@@ -19,11 +19,6 @@ const resultCode = Type.Optional(text(reasonLengthMax, 'How it ended, in the sou
 
 const closed = { additionalProperties: false };
 
-export const noBody = Type.Object({}, closed);
-export const reasonBody = Type.Object({ reason }, closed);
-export const endBody = Type.Object({ resultCode, reason }, closed);
-export const agentBody = Type.Object({ agentId }, closed);
-
 const instant = (description: string) =>
   Type.String({ format: 'date-time', description, examples: ['2026-03-02T08:30:00Z'] });
 const sourceInstant = (description: string) => Type.Optional(instant(`${description} ISO 8601 with an offset.`));
@@ -43,6 +38,7 @@ const draftFields = {
   expirationDateTime: sourceInstant('When it is worthless.'),
   sourceCreatedDateTime: sourceInstant('When the source created it.'),
   sourceDueDateTime: sourceInstant('When the source wants it done.'),
+  sourceFirstCreatedDateTime: sourceInstant('When the matter first came up at the source.'),
   sourceVersion: Type.Optional(Type.Integer({ minimum: 0, description: 'Orders the messages of a source.' })),
   sourceUpdatedDateTime: sourceInstant('Orders the messages of a source.'),
   ...Object.fromEntries(plainTexts.map((name) => [name, short('Kept as the source gave it.')])),

@@ -45,6 +45,7 @@ const kinds: Record<Field['name'], Field['kind']> = {
   expirationDateTime: 'instant',
   sourceCreatedDateTime: 'instant',
   sourceDueDateTime: 'instant',
+  sourceFirstCreatedDateTime: 'instant',
   sourceVersion: 'version',
   sourceUpdatedDateTime: 'instant',
   ...(Object.fromEntries(plainTexts.map((name) => [name, 'text'])) as Record<(typeof plainTexts)[number], 'text'>),

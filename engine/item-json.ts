@@ -17,6 +17,7 @@ const optionalTimes = [
   'completedDateTime',
   'sourceCreatedDateTime',
   'sourceDueDateTime',
+  'sourceFirstCreatedDateTime',
   'sourceUpdatedDateTime',
 ] as const satisfies readonly (keyof WorkItem)[];
 

@@ -22,6 +22,7 @@ export const rejections = {
   'unsupported-media-type': { status: 415, title: 'The content type is not supported here' },
   'key-reused': { status: 422, title: 'The Idempotency-Key was used with another body' },
   'too-many-requests': { status: 429, title: 'Too many requests at once' },
+  internal: { status: 500, title: 'The server made a mistake' },
   unavailable: { status: 503, title: 'The tenant is not available right now' },
   draining: { status: 503, title: 'The server is stopping' },
   timeout: { status: 503, title: 'No answer in time; the outcome is unknown' },

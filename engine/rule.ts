@@ -44,6 +44,7 @@ const fields: Record<string, string> = {
   expirationDateTime: timeType,
   sourceCreatedDateTime: timeType,
   sourceDueDateTime: timeType,
+  sourceFirstCreatedDateTime: timeType,
   sourceUpdatedDateTime: timeType,
   attributes: 'map<string, dyn>',
 };

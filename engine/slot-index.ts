@@ -14,7 +14,7 @@ export class SlotIndex {
   hashes: Uint32Array;
   private entries = new Uint32Array(sizeMin);
   private shift = shiftOf(sizeMin);
-  private next: Uint32Array | undefined;
+  private next: Uint32Array<ArrayBuffer> | undefined;
   private moved = 0;
   private count = 0;
   private cursor = 0;

@@ -20,6 +20,8 @@ export type Instant = number;
 
 /** Short texts that a source may give and that the engine keeps but does not interpret (the field's classic names). */
 export const plainTexts = [
+  'interactionId',
+  'solutionId',
   'channel',
   'mediaType',
   'customerId',
@@ -28,6 +30,11 @@ export const plainTexts = [
   'requestedSkill',
   'requestedAgent',
   'requestedAgentGroup',
+  'requestedPlaceGroup',
+  'businessCalendarId',
+  'queue',
+  'queueTarget',
+  'queueType',
   'sourceProcessType',
   'sourceProcessSubtype',
   'sourceTenant',
@@ -50,6 +57,7 @@ export interface Draft extends Partial<Record<PlainText, string>> {
   expirationDateTime?: Instant;
   sourceCreatedDateTime?: Instant;
   sourceDueDateTime?: Instant;
+  sourceFirstCreatedDateTime?: Instant;
   /** Both order a source's messages; an upsert with an older one is ignored. */
   sourceVersion?: number;
   sourceUpdatedDateTime?: Instant;
