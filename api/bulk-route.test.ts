@@ -58,7 +58,16 @@ test('NDJSON has two names, and its lines are counted with the blank ones', asyn
         [2, 2],
       ],
     );
-    assert.equal(slices().at(-1)!.format, 'ndjson');
+    // The engine counts on lines that follow one another.
+    assert.deepEqual(
+      slices()
+        .slice(-2)
+        .map(({ firstLine, format }) => [firstLine, format]),
+      [
+        [0, 'ndjson'],
+        [2, 'ndjson'],
+      ],
+    );
   }
 });
 
@@ -170,8 +179,34 @@ test('of too many items the allowed ones are taken, and the answer is 413 with t
   assert.deepEqual([exact.status, exact.accepted], [200, 10_000]);
 });
 
-test('an Idempotency-Key or an unknown query parameter on a bulk request is refused, not ignored', async () => {
-  assert.equal((await bulk('[{}]', { 'idempotency-key': 'k' })).code, 'invalid-value');
+test('a fault in the text as a whole is found line by line, whether the engine calls it a line or the request', async () => {
+  engine.reply = (request) =>
+    request.op === 'createMany' && request.format === 'array' ? reject('too-deep', 'No.') : plainReply(request);
+  const answer = await bulk(`[${item(0)},${item(1)}]`);
+  assert.deepEqual([answer.status, answer.accepted], [200, 2]);
+});
+
+test('an Idempotency-Key goes with every slice', async () => {
+  await bulk(`[${large(600).join()}]`, { 'idempotency-key': 'nightly 7' });
+  assert.ok(slices().length > 1);
+  for (const { idempotencyKey } of slices()) assert.equal(idempotencyKey, 'nightly 7');
+});
+
+test('a bad Idempotency-Key or an unknown query parameter is refused, and the engine is not asked', async () => {
+  assert.equal((await bulk('[{}]', { 'idempotency-key': 'ü' })).code, 'invalid-value');
   assert.equal((await bulk('[{}]', {}, '/iwd/v3/workitems/bulk?dryRun=true')).code, 'unknown-field');
   assert.equal(engine.asked.length, 0);
+});
+
+test('blank lines without number cost no slices', async () => {
+  const answer = await bulk(`${item(0)}\n${'\n'.repeat(300_000)}${item(1)}\n${item(2)}${'\n'.repeat(300_000)}`, ndjson);
+  assert.deepEqual(
+    answer.results.map(({ line, n }) => [line, n]),
+    [
+      [0, 0],
+      [300_001, 1],
+      [300_002, 2],
+    ],
+  );
+  assert.equal(slices().length, 2);
 });

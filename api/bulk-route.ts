@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Engine } from '../actors/request.js';
-import { type Rejection, reject } from '../engine/rejection.js';
+import { isRejection, type Rejection, reject } from '../engine/rejection.js';
 import type { Caller } from './api-keys.js';
 import { type BulkOptions, type BulkOutcome, takeBulk } from './bulk.js';
 import type { Front } from './front.js';
+import { readIdempotencyKey } from './header.js';
 import type { Operation } from './operation.js';
 import { sendProblem } from './problem.js';
 import { type Query, readQuery } from './query.js';
@@ -12,17 +12,24 @@ import { jsonMediaType, modeOf } from './route.js';
 import type { ApiSettings } from './settings.js';
 
 /** `POST /workitems/bulk`: the body is still on its way when this runs. */
-export function bulkHandler(operation: Operation, { engine, settings, gate }: Front) {
+export function bulkHandler(operation: Operation, front: Front) {
   return async function handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const query = readQuery(request.query, operation.query ?? []);
-    const refused = 'rejected' in query ? query : refusedBefore(request, settings);
+    const idempotencyKey = readIdempotencyKey(request.headers['idempotency-key']);
+    const refused = [query, idempotencyKey].find(isRejection) ?? refusedBefore(request, front.settings);
     if (refused) {
+      // Its body is still on the way, and nobody will read it.
       reply.header('connection', 'close');
       return sendProblem(reply, refused);
     }
-    const options = optionsOf(request, query as Query, engine, settings);
-    const outcome = await takeBulk(request.body as Readable, options);
-    if (outcome.unread || gate.draining) reply.header('connection', 'close');
+    const { keyName: by } = request.caller as Caller;
+    const common = {
+      mode: modeOf(query as Query),
+      by,
+      ...(idempotencyKey !== undefined && { idempotencyKey }),
+    } as Common;
+    const outcome = await takeBulk(request.body as Readable, optionsOf(request, front, common));
+    if (outcome.unread || front.gate.draining) reply.header('connection', 'close');
     return sendOutcome(reply, outcome);
   };
 }
@@ -32,27 +39,26 @@ function refusedBefore(request: FastifyRequest, { bulkBytesMax }: ApiSettings): 
   if (Number(request.headers['content-length'] ?? 0) > bulkBytesMax) {
     return reject('too-large', `A bulk request may have ${bulkBytesMax} bytes; nothing of it was read.`);
   }
-  // One key cannot stand for many items that are answered one by one; ignoring it would promise what is not kept.
-  if (request.headers['idempotency-key'] !== undefined) {
-    return reject(
-      'invalid-value',
-      'A bulk request takes no Idempotency-Key: a captureId on each item makes it safe to repeat.',
-    );
-  }
   return undefined;
 }
 
-function optionsOf(request: FastifyRequest, query: Query, engine: Engine, settings: ApiSettings): BulkOptions {
-  const { tenantId, keyName: by } = request.caller as Caller;
-  const mode = modeOf(query);
+function optionsOf(request: FastifyRequest, { engine, settings }: Front, ask: Common): BulkOptions {
+  const { tenantId } = request.caller as Caller;
   return {
     format: /^application\/json\b/i.test(request.headers['content-type'] ?? '') ? 'array' : 'ndjson',
     itemBytesMax: settings.itemBytesMax,
     itemsMax: settings.bulkItemsMax,
     bytesMax: settings.bulkBytesMax,
-    send: (format, body, firstLine) =>
-      engine.request(tenantId, { op: 'createMany', body, format, firstLine, mode, by }),
+    // The engine remembers an Idempotency-Key by line, so that it does not matter how the lines are sliced.
+    send: (format, body, firstLine) => engine.request(tenantId, { op: 'createMany', body, format, firstLine, ...ask }),
   };
+}
+
+/** What all slices of one request say alike. */
+interface Common {
+  mode: 'create' | 'upsert';
+  by: string;
+  idempotencyKey?: string;
 }
 
 function sendOutcome(reply: FastifyReply, { tally, refused }: BulkOutcome): FastifyReply {

@@ -3,7 +3,7 @@ import { ArrayScanner, isSpace } from './array-scanner.js';
 
 export type BulkFormat = 'array' | 'ndjson';
 
-/** Some lines of the request, in order and without a gap, as NDJSON: what one `createMany` carries. */
+/** Some lines of the request, in order, without a gap and none blank, as NDJSON: what one `createMany` carries. */
 export interface Slice {
   body: Buffer;
   firstLine: number;
@@ -61,11 +61,12 @@ class Gatherer {
   endLine(): void {
     const { itemBytesMax, itemsMax, sliceBytesMax, sliceItemsMax } = this.limits;
     const bytes = this.lineBytes;
-    const text = Buffer.concat(this.lineParts);
+    const text = bytes === 0 ? nothing : Buffer.concat(this.lineParts);
     this.lineParts = [];
     this.lineBytes = 0;
     if (isBlank(text) && bytes <= itemBytesMax) {
-      this.endBlank();
+      // Goes no further, but is counted: the lines after it keep their numbers.
+      this.line += 1;
       return;
     }
     if (this.items === itemsMax) {
@@ -76,7 +77,7 @@ class Gatherer {
     if (bytes > itemBytesMax) {
       this.fault(reject('too-large', `An item may have ${itemBytesMax} bytes.`));
     } else {
-      if (this.sliceItems === sliceItemsMax || this.sliceBytes + bytes >= sliceBytesMax) this.flush();
+      if (this.sliceItems === sliceItemsMax || this.sliceBytes + bytes >= sliceBytesMax || this.isGap()) this.flush();
       this.append(text);
     }
     this.line += 1;
@@ -106,13 +107,9 @@ class Gatherer {
     this.sliceItems += 1;
   }
 
-  /** Counted, so that the lines after it keep their numbers; within a slice the shard counts it likewise. */
-  private endBlank(): void {
-    if (this.sliceItems > 0) {
-      this.slice.push(newline);
-      this.sliceBytes += 1;
-    }
-    this.line += 1;
+  /** True when lines were left out since the slice's last one: its items could not be numbered by counting. */
+  private isGap(): boolean {
+    return this.sliceItems > 0 && this.line !== this.firstLine + this.sliceItems;
   }
 
   private fault(rejection: Rejection): void {
@@ -189,6 +186,7 @@ class LineScanner {
 const lineFeed = 10;
 const tab = 9;
 const newline = Buffer.from('\n');
+const nothing = Buffer.alloc(0);
 
 function isBlank(text: Buffer): boolean {
   return text.every((byte) => isSpace(byte));

@@ -57,14 +57,14 @@ interface Part {
  * to the engine until then is done all the same.
  */
 export async function takeBulk(stream: Readable, options: BulkOptions): Promise<BulkOutcome> {
-  // Leaving the loop must not destroy the stream: the answer still has to go out on its socket.
+  // Leaving the loop early leaves the stream alone: its end is the connection's matter, after the answer.
   const chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
   const head = await readHead(chunks);
-  if (head.whole && isFewItems(head.body, options)) {
-    const reply = await options.send(options.format, head.body, 0);
-    // Nothing was accepted: a fault in the text is now looked for line by line, anything else is the answer.
-    if (!isRejection(reply)) return { tally: tallyOf([answered(reply)]) };
-    if (rejections[reply.code].status !== 400) return { tally: tallyOf([]), refused: reply };
+  if (head.whole && options.format === 'array' && isFewItems(head.body, options.itemsMax)) {
+    const reply = await options.send('array', head.body, 0);
+    if (isRejection(reply) && rejections[reply.code].status !== 400) return { tally: tallyOf([]), refused: reply };
+    if (!isRejection(reply) && !isOneFault(reply)) return { tally: tallyOf([answered(reply)]) };
+    // Nothing was accepted, and it may be the text as a whole that is at fault: now each element goes by itself.
   }
   const run = new BulkRun(options);
   return run.take(head.body, head.whole ? undefined : chunks);
@@ -83,12 +83,15 @@ async function readHead(chunks: AsyncIterator<Buffer>): Promise<{ body: Buffer; 
   return { body: Buffer.concat(parts, bytes), whole: false };
 }
 
-/** True when the body cannot hold more items than allowed, by its separators: all of them, wherever they stand. */
-function isFewItems(body: Buffer, { format, itemsMax }: BulkOptions): boolean {
-  const separator = format === 'array' ? ',' : '\n';
+/** True when the array cannot hold more items than allowed, by its commas: all of them, wherever they stand. */
+function isFewItems(body: Buffer, itemsMax: number): boolean {
   let left = itemsMax;
-  for (let at = body.indexOf(separator); at >= 0 && left > 0; at = body.indexOf(separator, at + 1)) left -= 1;
+  for (let at = body.indexOf(','); at >= 0 && left > 0; at = body.indexOf(',', at + 1)) left -= 1;
   return left > 0;
+}
+
+function isOneFault({ accepted, refused }: Answer): boolean {
+  return accepted === 0 && refused === 1;
 }
 
 class BulkRun {
@@ -170,14 +173,7 @@ function answered(answer: Answer): Part {
 
 /** Every line of a slice that the engine refused as a whole says so: nothing is dropped in silence. */
 function refusedSlice(slice: Slice, rejection: Rejection): Part {
-  const results: string[] = [];
-  let line = slice.firstLine;
-  let from = 0;
-  for (let at = slice.body.indexOf(10); at >= 0; at = slice.body.indexOf(10, from)) {
-    if (at > from) results.push(lineResult(line, rejection));
-    line += 1;
-    from = at + 1;
-  }
+  const results = Array.from({ length: slice.itemCount }, (_, index) => lineResult(slice.firstLine + index, rejection));
   return { accepted: 0, rejected: results.length, json: results.join(','), refused: rejection };
 }
 

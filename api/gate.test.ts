@@ -38,19 +38,18 @@ test('a drain ends when the last one has left, at once when nobody is in', async
   assert.equal(drained, 2);
 });
 
-test('a loop that is late again and again is measured, one that is not is not', async () => {
-  const delay = new EventLoopDelay(200);
-  await later(250);
-  const calm = delay.p99Ms();
-  const until = performance.now() + 700;
+test('pauses that come again and again show in the p99, though most of the time the loop is free', async () => {
+  const delay = new EventLoopDelay(400);
+  assert.equal(delay.p99Ms(), 0);
+  const until = performance.now() + 900;
   while (performance.now() < until) {
-    const block = performance.now() + 120;
+    const block = performance.now() + 60;
     while (performance.now() < block);
-    await later(1);
+    await later(100);
   }
   const late = delay.p99Ms();
   delay.stop();
-  assert.ok(late > 80 && late > calm, `${calm} ms, then ${late} ms`);
+  assert.ok(late > 40, `${late} ms`);
 });
 
 test('an overloaded server refuses work quickly and still answers health and metrics', async () => {

@@ -1,4 +1,4 @@
-import { type Operation, type OperationAnswer, openOperations, operations, urlsOf } from './operation.js';
+import { type Operation, type OperationAnswer, operations, urlsOf } from './operation.js';
 import { type ProblemCode, problemTypes } from './problem.js';
 import { type QueryField, type QueryName, queryFields, type ShapeName, shapes, workItemId } from './shape.js';
 
@@ -260,6 +260,3 @@ function problemExample(code: ProblemCode): Json {
   const { status, title } = problemTypes[code];
   return { type: `urn:iwd:problem:${code}`, title, status, detail: `${title}.`, instance: '/iwd/v3/workitems', code };
 }
-
-/** Paths that answer at the root too, for the document's readers. */
-export const rootPaths: readonly string[] = openOperations.map(({ path }) => path);

@@ -87,6 +87,7 @@ const bulk: Operation = {
     'Hands in many work items, streamed; one bad line harms no other. A body that turns out longer than allowed answers 413 with the results so far: what they call accepted stays accepted',
   keyed: true,
   query: ['mode'],
+  takesIdempotencyKey: true,
   body: {
     kind: 'stream',
     content: { [json]: 'DraftList', 'application/x-ndjson': 'Draft', 'application/jsonl': 'Draft' },
