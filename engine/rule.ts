@@ -146,8 +146,22 @@ function withMaps(value: unknown): unknown {
   return keyCount > wideKeys || Object.hasOwn(object, 'constructor') ? new Map(Object.entries(object)) : object;
 }
 
+/** Rules of the latest settings of a few tenants: a settings document is compiled when checked and again when applied. */
+const compiledMax = 10_000;
+const compiled = new Map<string, Rule>();
+
 /** Compiles and checks a rule: syntax, types, the cut-down language, and that it answers true or false. */
 export function compileRule(text: string): Rule | { error: string } {
+  const known = compiled.get(text);
+  if (known !== undefined) return known;
+  const rule = compileNew(text);
+  if ('error' in rule) return rule;
+  if (compiled.size >= compiledMax) compiled.clear();
+  compiled.set(text, rule);
+  return rule;
+}
+
+function compileNew(text: string): Rule | { error: string } {
   if (text.length > ruleLengthMax) return { error: `expected at most ${ruleLengthMax} characters` };
   try {
     const parsed = environment.parse(text);
