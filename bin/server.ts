@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { Client } from '../actors/client.js';
 import { type ActorOptions, defaultOptions } from '../actors/options.js';
+import { pause, systemRuntime } from '../actors/runtime.js';
 import { apiKeys } from '../api/api-keys.js';
 import { buildServer } from '../api/server.js';
 import { startEmbeddedPostgres } from '../stores/embedded/postgres.js';
@@ -14,6 +15,7 @@ import type { ShardConfig } from './shard.js';
 const demoTenant = 'demo';
 /** The front's own time-out is a little longer than the actors', so that their clearer answer comes first. */
 const answerSlackMs = 1000;
+const readyPollMs = 20;
 
 const usage = `Usage: npm start
 
@@ -81,6 +83,11 @@ async function embeddedDatabase(dataDir: string, log: Logger, stops: (() => Prom
   const postgres = await startEmbeddedPostgres({ dataDir: join(dataDir, 'postgres'), logger: log });
   stops.push(() => postgres.stop());
   return postgres.url;
+}
+
+/** Until every tenant is served; a database that is away is said in the log again and again by whoever misses it. */
+async function untilReady(client: Client): Promise<void> {
+  while (!(await client.ready()).ready) await pause(systemRuntime, readyPollMs);
 }
 
 function startShards(settings: Settings, databaseUrl: string, dataDir: string, log: Logger): Client {
