@@ -65,6 +65,7 @@ async function serve(settings: Settings): Promise<void> {
       await stopAll();
       await server.close();
     });
+    await untilReady(client);
     announce(
       `http://${settings.host === '0.0.0.0' ? '127.0.0.1' : settings.host}:${port}`,
       key,
