@@ -44,6 +44,8 @@ interface OrderSettings {
 /** Items of this lane need nothing in particular; lanes for skills and channels come with distribution. */
 const anybody = 0;
 const foundKeysMax = 10_000;
+const queued = statuses.indexOf('queued');
+const scheduled = statuses.indexOf('scheduled');
 
 /**
  * Everything that one tenant's actor knows: the open items' columns, their order, the documents at hand and the
@@ -155,10 +157,12 @@ export class TenantState {
     const { table } = this;
     for (const slot of slots) {
       this.counts[table.status[slot]]++;
-      if (table.activation[slot] > now) this.deadlines.add(table.activation[slot], slot);
+      // A scheduled item waits for its activation, also for one that came while nobody ran.
+      if (table.activation[slot] > now || table.status[slot] === scheduled) {
+        this.deadlines.add(table.activation[slot], slot);
+      }
       if (!Number.isNaN(table.expiration[slot])) this.deadlines.add(table.expiration[slot], slot);
     }
-    const queued = statuses.indexOf('queued');
     this.queue.pushAll(
       slots.filter((slot) => table.status[slot] === queued),
       anybody,
@@ -317,7 +321,8 @@ export class TenantState {
    */
   #schedule(slot: number, isNew: boolean, item: Scheduling, now: Instant): void {
     const { activationDateTime: activation, expirationDateTime: expiration } = item;
-    if (activation !== undefined && activation > now && (isNew || this.table.activation[slot] !== activation)) {
+    const waits = item.status === 'scheduled' || (activation !== undefined && activation > now);
+    if (activation !== undefined && waits && (isNew || this.table.activation[slot] !== activation)) {
       this.deadlines.add(activation, slot);
     }
     if (expiration !== undefined && (isNew || expiration <= now || this.table.expiration[slot] !== expiration)) {
