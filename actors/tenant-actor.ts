@@ -1,5 +1,6 @@
 import { reject } from '../engine/rejection.js';
 import type { StateOptions } from '../engine/state.js';
+import type { Batch } from './batch.js';
 import { Entry } from './entry.js';
 import { takeLease } from './lease-holder.js';
 import { Mailbox } from './mailbox.js';
@@ -17,6 +18,9 @@ const retryMsMin = 50;
 const retryMsMax = 1000;
 const holdCheckMs = 100;
 const drainPollMs = 20;
+/** Parts of a drain's time that are kept for giving the lease back and for closing the stores. */
+const releaseMsMax = 1000;
+const closeMsMax = 500;
 
 /** Serving: commands are decided. Recovering: they wait in the mailbox. Halted and stopped: they are refused. */
 export type Mode = 'stopped' | 'recovering' | 'serving' | 'halted';
@@ -61,6 +65,8 @@ export class TenantActor {
   #cancelSnapshot: (() => void) | undefined;
   #cancelHold: (() => void) | undefined;
   #snapshotting: Promise<void> | undefined;
+  /** Who waits for a commit that may or may not be durable, until the journal has said which. */
+  #unresolved: Entry[] = [];
 
   constructor(context: TenantActorContext) {
     this.#c = context;
@@ -111,8 +117,8 @@ export class TenantActor {
    */
   async drain(timeoutMs: number): Promise<void> {
     if (this.#mode === 'stopped') return;
-    const { runtime, log } = this.#c;
-    const until = runtime.monotonic() + timeoutMs;
+    const { runtime } = this.#c;
+    const until = runtime.monotonic() + timeoutMs - Math.min(releaseMsMax + closeMsMax, timeoutMs / 2);
     this.#draining = true;
     this.#cancelSnapshot?.();
     while (!this.#isFinished() && runtime.monotonic() < until) {
@@ -120,16 +126,27 @@ export class TenantActor {
       await Promise.race([waiting ?? pause(runtime, drainPollMs), pause(runtime, until - runtime.monotonic())]);
     }
     const term = this.#term;
-    if (term !== undefined && this.#isFinished()) {
-      await term.projector.reached(term.durableSeq, Math.max(0, until - runtime.monotonic()));
-      await this.#snapshotting;
-      await this.#saveSnapshot(term);
-      term.close();
-      await this.#stores?.lease.release(term.lease).catch((error) => log('warn', 'releasing the lease failed', error));
-    }
+    if (term !== undefined && this.#isFinished()) await this.#handOver(term, until);
     term?.close();
+    this.#giveUp(term?.unanswered ?? []);
     this.#refuse(this.#mailbox.remove(() => true));
-    await this.#close();
+    await Promise.race([this.#close(), pause(runtime, closeMsMax)]);
+  }
+
+  /** Leaves the successor as little to do as time allows. The lease comes last: a hung follower must not keep it. */
+  async #handOver(term: Term, until: number): Promise<void> {
+    const { runtime, log } = this.#c;
+    const leftMs = () => Math.max(0, until - runtime.monotonic());
+    const saved = term.projector
+      .reached(term.durableSeq, leftMs())
+      .then(() => this.#snapshotting)
+      .then(() => this.#saveSnapshot(term));
+    await Promise.race([saved, pause(runtime, leftMs())]);
+    term.close();
+    const released = this.#stores?.lease
+      .release(term.lease)
+      .catch((error) => log('warn', 'releasing the lease failed', error));
+    await Promise.race([released, pause(runtime, releaseMsMax)]);
   }
 
   #isFinished(): boolean {
@@ -146,6 +163,7 @@ export class TenantActor {
 
   async #close(): Promise<void> {
     this.#mode = 'stopped';
+    this.#giveUp(this.#unresolved);
     this.#term = undefined;
     this.#cancelSnapshot?.();
     this.#cancelHold?.();
@@ -159,8 +177,11 @@ export class TenantActor {
   async #recover(ended: TermEnd | undefined, lease: Lease | undefined): Promise<void> {
     this.#mode = 'recovering';
     this.#term = undefined;
+    if (ended !== undefined) this.#keepWaiting(ended);
     this.#holdBounded();
     const { runtime, log } = this.#c;
+    // One token for all tries: a lease that was taken by a try whose answer was lost is known again by it.
+    const owner = this.#c.owner();
     let retryMs = retryMsMin;
     let previous = lease;
     let end = ended;
@@ -168,7 +189,7 @@ export class TenantActor {
       try {
         const stores = await this.#openStores();
         const begunAt = runtime.monotonic();
-        const next = await this.#nextLease(stores, previous);
+        const next = await this.#nextLease(stores, previous, owner);
         if (next === undefined) continue;
         previous = next;
         if (next.lastSeq < this.#acknowledgedSeq) return this.#halt(next.lastSeq);
@@ -189,18 +210,28 @@ export class TenantActor {
   }
 
   /** Our own lease under a new epoch, which fences what may still be on its way; else the lease as anybody takes it. */
-  async #nextLease(stores: TenantStores, previous: Lease | undefined): Promise<Lease | undefined> {
-    const { owner, isGone, runtime, options } = this.#c;
-    const renewed = previous && (await stores.lease.renew(previous, owner()));
+  async #nextLease(stores: TenantStores, previous: Lease | undefined, owner: Owner): Promise<Lease | undefined> {
+    const { isGone, runtime, options } = this.#c;
+    const renewed = previous && (await stores.lease.renew(previous, owner));
     if (renewed !== undefined) return renewed;
     return takeLease({
       store: stores.lease,
       runtime,
-      owner,
+      owner: () => owner,
       ttlMs: options.leaseTtlMs,
       isGone,
       stopped: () => this.#mode !== 'recovering',
     });
+  }
+
+  /**
+   * Those whose events never came to a commit go back to the front of the mailbox at once, where the hold time bounds
+   * their wait. Those of the batch in flight wait, until their own time-out, for what the journal says.
+   */
+  #keepWaiting(end: TermEnd): void {
+    const inFlight = new Set(end.inFlight?.waiters.map(({ entry }) => entry));
+    this.#unresolved = [...inFlight].filter((entry) => !entry.answered);
+    this.#putBack(end.unanswered.filter((entry) => !inFlight.has(entry)));
   }
 
   /**
@@ -210,25 +241,25 @@ export class TenantActor {
    */
   async #resolve(stores: TenantStores, end: TermEnd, lease: Lease): Promise<undefined> {
     const { inFlight } = end;
-    const back = [...end.unanswered];
-    if (inFlight !== undefined) {
-      const [row] = await stores.journal.read(inFlight.afterSeq, 1);
-      if (row?.seq === inFlight.afterSeq + 1 && row.epoch === lease.epoch) inFlight.settle();
-      else if (end.cause === 'refused')
-        this.#isolate(
-          inFlight.waiters.map(({ entry }) => entry),
-          end,
-        );
-    }
-    const unanswered = back.filter((entry) => !entry.answered);
+    if (inFlight === undefined) return;
+    const [row] = await stores.journal.read(inFlight.afterSeq, 1);
+    if (row?.seq === inFlight.afterSeq + 1 && row.epoch === lease.epoch) inFlight.settle();
+    else if (end.cause === 'refused') this.#isolate(inFlight, end);
+    this.#putBack(this.#unresolved);
+    this.#unresolved = [];
+  }
+
+  #putBack(entries: Entry[]): void {
+    const unanswered = entries.filter((entry) => !entry.answered);
     for (const entry of unanswered) entry.rewind();
     this.#mailbox.putBack(unanswered);
-    return undefined;
   }
 
   /** A refused batch: each of its commands is tried alone, and the one that is refused alone is the client's to mend. */
-  #isolate(entries: Entry[], end: TermEnd): void {
-    for (const entry of entries) {
+  #isolate(batch: Batch, end: TermEnd): void {
+    for (const { entry, decided } of batch.waiters) {
+      // A read only waited for the batch; none of the refused events is its own.
+      if (decided === 0) continue;
       if (end.transient)
         entry.answer(reject('unavailable', 'the database refuses to write now', { retryAfterSeconds: 1 }));
       else if (entry.alone) entry.answer(reject('invalid-value', `this cannot be stored: ${end.detail}`));
@@ -285,6 +316,7 @@ export class TenantActor {
   #halt(lastSeq: number): void {
     this.#mode = 'halted';
     this.#c.log('error', `halted: the journal ends at ${lastSeq}, but ${this.#acknowledgedSeq} was acknowledged`);
+    this.#giveUp(this.#unresolved);
     this.#refuse(this.#mailbox.remove(() => true));
   }
 
@@ -299,6 +331,7 @@ export class TenantActor {
       const isOver = (entry: Entry) =>
         now - Math.max(since, entry.deadlineAt - options.requestTimeoutMs) > options.holdMs || now > entry.deadlineAt;
       this.#refuse(this.#mailbox.remove(isOver));
+      this.#giveUp(this.#unresolved.filter((entry) => now > entry.deadlineAt));
       this.#cancelHold = runtime.timer(holdCheckMs, check);
     };
     this.#cancelHold = runtime.timer(holdCheckMs, check);
@@ -307,6 +340,12 @@ export class TenantActor {
   #refuse(entries: Entry[]): void {
     for (const entry of entries) {
       entry.answer(reject('unavailable', 'the tenant is recovering; come again', { retryAfterSeconds: 1 }));
+    }
+  }
+
+  #giveUp(entries: Entry[]): void {
+    for (const entry of entries) {
+      entry.answer(reject('timeout', 'the database has not said whether this was stored', { retryAfterSeconds: 1 }));
     }
   }
 

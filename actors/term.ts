@@ -157,6 +157,19 @@ export class Term {
     );
   }
 
+  /** Everybody who was taken from the mailbox and has no answer yet, in order. */
+  get unanswered(): Entry[] {
+    const { inFlight, gatheringEntries } = this.#committer;
+    const entries = new Set([
+      ...(inFlight?.waiters.map(({ entry }) => entry) ?? []),
+      ...gatheringEntries,
+      ...this.#awaitingOrder.map(({ entry }) => entry),
+      ...(this.#current === undefined ? [] : [this.#current]),
+      ...this.#parking.entries,
+    ]);
+    return [...entries];
+  }
+
   /** Something may be done: goes on in a later turn of the loop. */
   wake(): void {
     if (this.#scheduled || this.#ended) return;
@@ -388,15 +401,8 @@ export class Term {
   #end(cause: TermEnd['cause'], detail: string, transient = false): void {
     if (this.#ended) return;
     this.close();
-    const { inFlight, gatheringEntries } = this.#committer;
-    const unanswered = new Set([
-      ...(inFlight?.waiters.map(({ entry }) => entry) ?? []),
-      ...gatheringEntries,
-      ...this.#awaitingOrder.map(({ entry }) => entry),
-      ...(this.#current === undefined ? [] : [this.#current]),
-      ...this.#parking.entries,
-    ]);
-    this.#c.onEnd({ cause, detail, transient, inFlight, unanswered: [...unanswered] });
+    const { inFlight } = this.#committer;
+    this.#c.onEnd({ cause, detail, transient, inFlight, unanswered: this.unanswered });
   }
 
   /** Nothing to do now: sleeps until time has something to do, unless something wakes us before. */
