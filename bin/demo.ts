@@ -123,7 +123,7 @@ async function ingest(items: CityItem[], { target }: ApiClient, signal: AbortSig
   const note = () => `${done} of ${items.length} requests in`;
   for (let from = 0; from < items.length && !signal.aborted; from += batchItems) {
     const batch = items.slice(from, from + batchItems);
-    const results = await uploadBatch(batch, { ...target, mode: 'create', repeatable: true, signal });
+    const results = await uploadBatch(batch, { ...target, mode: 'create', keyed: false, signal });
     const refused = results.find(({ status }) => status >= 400);
     if (refused) throw new Error(`a request was refused: ${refused.code} ${refused.detail}`);
     done += results.length;

@@ -20,7 +20,7 @@ Posts the records of a CSV or NDJSON file to a running server as work items, in 
   --dry-run                 read, map and check every line here; send nothing
   --rejects FILE            write what was refused as NDJSON: { line, code, detail, record }
   --batch N                 items of one request, 1 to 5000 (default 500)
-  --allow-no-capture-id     without a captureId a repetition creates everything anew, and a lost answer ends the import
+  --allow-no-capture-id     without a captureId a repetition of the import creates everything anew
   --help
 
 Repeat it as often as you like: the captureId tells the server what it has. Exit code: 0 all lines are in, 1 lines were
@@ -82,7 +82,7 @@ function readOptions(args: string[]): Options | 'help' {
     batch,
     dryRun: values['dry-run'],
     ...(values.rejects && { rejects: openSync(values.rejects, 'w') }),
-    upload: { ...target, mode: values.mode, repeatable: mapping.hasCaptureId },
+    upload: { ...target, mode: values.mode, keyed: !mapping.hasCaptureId },
   };
 }
 

@@ -115,18 +115,38 @@ test('what cannot work ends with code 2 and says why', async () => {
   }
 });
 
-test('a server that dies during an import and comes back costs no line and doubles none', async () => {
-  const count = 2000;
-  const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ Id: `crash-${i}`, Topic: 'x'.repeat(200) }));
-  const path = file('crash.ndjson', lines.join('\n'));
-  const running = runImport([path, '--map', file('mapping.json', mapping), '--batch', '10']);
-  while ((await find('crash-100')).length === 0) await new Promise((resolve) => setImmediate(resolve));
-  await server.server.kill();
-  await server.restart();
-  const result = await running;
-  assert.equal(result.code, 0, result.stderr);
-  const [, accepted, unchanged] = /accepted (\d+), unchanged (\d+), rejected 0/.exec(result.stdout)!.map(Number);
-  assert.equal(accepted! + unchanged!, count);
-  for (const id of ['crash-0', 'crash-100', 'crash-101', `crash-${count - 1}`])
-    assert.equal((await find(id)).length, 1, id);
-});
+/** All items there are. */
+async function countAll(): Promise<number> {
+  let [count, cursor] = [0, ''];
+  for (let page = 0; page < 20; page++) {
+    const list = await server.client.request<{ items: unknown[]; next: string | null }>(
+      'GET',
+      `/workitems?limit=1000${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
+    );
+    count += list!.items.length;
+    if (!list!.next) return count;
+    cursor = list!.next;
+  }
+  throw new Error('more items than this test makes');
+}
+
+for (const [kind, fields, options] of [
+  ['with captureIds', '{"captureId":"Id"}', []],
+  ['without, under Idempotency-Keys', '{}', ['--allow-no-capture-id']],
+] as const) {
+  test(`a server that dies during an import costs no line and doubles none: ${kind}`, async () => {
+    const count = 2000;
+    const before = await countAll();
+    const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ Id: `crash-${i}`, Topic: 'x'.repeat(200) }));
+    const map = file('crash.json', `{"fields":${fields},"attributes":["Topic"]}`);
+    const running = runImport([file('crash.ndjson', lines.join('\n')), '--map', map, '--batch', '10', ...options]);
+    while ((await countAll()) < before + 100) await new Promise((resolve) => setImmediate(resolve));
+    await server.server.kill();
+    await server.restart();
+    const result = await running;
+    assert.equal(result.code, 0, result.stderr);
+    const [, accepted, unchanged] = /accepted (\d+), unchanged (\d+), rejected 0/.exec(result.stdout)!.map(Number);
+    assert.equal(accepted! + unchanged!, count);
+    assert.equal(await countAll(), before + count);
+  });
+}

@@ -35,7 +35,7 @@ async function serve(...steps: ((seen: Seen) => Answer)[]): Promise<{ options: U
   });
   await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/iwd/v3`;
-  return { options: { base, apiKey: 'key', mode: 'create', repeatable: true }, seen };
+  return { options: { base, apiKey: 'key', mode: 'create', keyed: false }, seen };
 }
 
 const created = ({ items }: Seen): Answer => ({
@@ -72,7 +72,7 @@ test('after 503, 429 and a cut connection the same batch is sent again', async (
   const results = await uploadBatch(items, { ...options, onWait: (reason) => waits.push(reason) });
   assert.ok(results.every(({ status }) => status === 201));
   assert.equal(seen.length, 4);
-  assert.ok(seen.every((one) => one.items.length === 3));
+  assert.ok(seen.every(({ items, headers }) => items.length === 3 && headers['idempotency-key'] === undefined));
   assert.equal(waits[0], 'busy');
 });
 
@@ -119,8 +119,20 @@ test('a wrong key or another service is a failure at once', async () => {
   await assert.rejects(uploadBatch(items, other.options), UploadFailure);
 });
 
-test('without captureIds a batch without an answer is not sent twice', async () => {
-  const { options, seen } = await serve(() => 'cut', created);
-  await assert.rejects(uploadBatch(items, { ...options, repeatable: false }), UploadFailure);
-  assert.equal(seen.length, 1);
+test('a batch with a key goes again as a whole under the same key, so that its lines keep their numbers', async () => {
+  const partly = (): Answer => ({
+    status: 200,
+    headers: { 'retry-after': '0' },
+    body: { results: [{ status: 201, id: 'id-0' }, { status: 503 }, { status: 201, id: 'id-2' }] },
+  });
+  const { options, seen } = await serve(() => 'cut', partly, created);
+  const results = await uploadBatch(items, { ...options, keyed: true });
+  assert.deepEqual(
+    results.map(({ id }) => id),
+    ['id-0', 'id-1', 'id-2'],
+  );
+  assert.ok(seen.every((one) => one.items.length === 3));
+  const keys = new Set(seen.map(({ headers }) => headers['idempotency-key']));
+  assert.equal(keys.size, 1);
+  assert.ok([...keys][0]);
 });

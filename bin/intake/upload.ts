@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { pause } from './pause.js';
 import type { Target } from './target.js';
 
@@ -13,10 +14,10 @@ export interface LineResult {
 export interface UploadOptions extends Target {
   mode: 'create' | 'upsert';
   /**
-   * Whether a batch without an answer may be sent again. Safe when every item has a captureId: it is then the same item
-   * however often it arrives (which is why bulk requests take no Idempotency-Key).
+   * Whether to send an Idempotency-Key. The server then remembers every line under it, which costs a row each: for items
+   * without a captureId only, since a captureId makes an item the same one however often it arrives.
    */
-  repeatable: boolean;
+  keyed: boolean;
   signal?: AbortSignal;
   /** Called before each wait, with the reason. */
   onWait?: (reason: string, ms: number) => void;
@@ -41,18 +42,20 @@ export class UploadFailure extends Error {}
  */
 export async function uploadBatch(items: readonly object[], options: UploadOptions): Promise<LineResult[]> {
   const results: LineResult[] = items.map(() => ({ status: 0 }));
-  let open = items.map((_, i) => i);
+  const all = items.map((_, i) => i);
+  const key = options.keyed ? randomUUID() : undefined;
+  let open = all;
   for (let attempt = 1; open.length > 0; attempt++) {
     const batch = open.map((i) => items[i]!);
-    const answer = await tryOnce(batch, options, attempt);
+    const answer = await tryOnce(batch, key, options, attempt);
     answer.results.forEach((result, i) => {
       results[open[i]!] = result;
     });
-    open = open.filter((i) => passes(results[i]!));
-    if (open.length === 0 || attempt >= attemptsMax) break;
-    const first = results[open[0]!]!;
-    if (!options.repeatable && first.code === 'timeout') break;
-    await wait(answer.retryAfterMs ?? backoffMs(attempt), first.detail ?? `${first.status}`, options);
+    const again = open.filter((i) => passes(results[i]!));
+    if (again.length === 0 || attempt >= attemptsMax) break;
+    await wait(answer.retryAfterMs ?? backoffMs(attempt), results[again[0]!]!.detail ?? 'busy', options);
+    // A key belongs to a line's number: the whole batch goes again, and what was done answers as it did.
+    open = key ? all : again;
   }
   if (results.length > 0 && results.every(passes)) {
     throw new UploadFailure(`${options.base} answered ${results[0]!.status}: ${results[0]!.detail ?? ''}`);
@@ -63,23 +66,32 @@ export async function uploadBatch(items: readonly object[], options: UploadOptio
 /** A refusal that may be gone in a moment. */
 const passes = ({ status }: LineResult) => status === 429 || status === 503;
 
-/** A lost connection counts as 503 while attempts are left, if the batch may be repeated. */
-async function tryOnce(items: object[], options: UploadOptions, attempt: number): Promise<Attempt> {
+/** A lost connection counts as 503 while attempts are left. */
+async function tryOnce(
+  items: object[],
+  key: string | undefined,
+  options: UploadOptions,
+  attempt: number,
+): Promise<Attempt> {
   try {
-    return await post(items, options);
+    return await post(items, key, options);
   } catch (error) {
     if (error instanceof UploadFailure || options.signal?.aborted) throw error;
     const detail = reasonOf(error);
-    if (!options.repeatable || attempt >= attemptsMax) throw new UploadFailure(`${options.base}: ${detail}`);
+    if (attempt >= attemptsMax) throw new UploadFailure(`${options.base}: ${detail}`);
     return { results: items.map(() => ({ status: 503, code: 'unreachable', detail })) };
   }
 }
 
-async function post(items: object[], { base, apiKey, mode, signal }: UploadOptions): Promise<Attempt> {
+async function post(
+  items: object[],
+  key: string | undefined,
+  { base, apiKey, mode, signal }: UploadOptions,
+): Promise<Attempt> {
   const timeout = AbortSignal.timeout(requestMsMax);
   const response = await fetch(`${base}/workitems/bulk?mode=${mode}`, {
     method: 'POST',
-    headers: { 'x-api-key': apiKey, 'content-type': 'application/x-ndjson' },
+    headers: { 'x-api-key': apiKey, 'content-type': 'application/x-ndjson', ...(key && { 'idempotency-key': key }) },
     body: items.map((item) => `${JSON.stringify(item)}\n`).join(''),
     signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
   });
