@@ -145,6 +145,7 @@ class ShardLink {
   }
 
   async drain(timeoutMs: number): Promise<void> {
+    if (this.#stopping) return;
     this.#stopping = true;
     await this.ask({ kind: 'drain', timeoutMs }, timeoutMs + 1000);
     this.#port?.close();

@@ -173,7 +173,9 @@ function addHooks(server: FastifyInstance, front: Front): void {
     const ms = reply.elapsedTime;
     metrics.observe(request.method, route, reply.statusCode, ms / 1000);
     if (logger) {
-      const level = reply.statusCode >= 500 || ms > settings.slowMs ? 'warn' : 'debug';
+      // A probe that hears 503 has its answer; it comes every second while a server starts.
+      const isProbe = request.caller === null && reply.statusCode === 503;
+      const level = (reply.statusCode >= 500 && !isProbe) || ms > settings.slowMs ? 'warn' : 'debug';
       const tenantId = request.caller?.tenantId;
       logger[level](
         { requestId: request.id, tenantId, method: request.method, route, status: reply.statusCode, ms },
