@@ -1,5 +1,6 @@
 import type { Command, Create, ItemCommand, Next, Update } from './command.js';
 import type { Event, ItemMoved, Move } from './event.js';
+import { itemRecord } from './item-record.js';
 import { readyStatus, refuseStep } from './life-cycle.js';
 import { mergePatch } from './patch.js';
 import { fault, isRejection, type Rejection, reject } from './rejection.js';
@@ -111,15 +112,12 @@ function isOlder(draft: Draft, existing: WorkItem): boolean {
 /** The item that a draft becomes: classified, with its category's defaults, in the state in which it will rest. */
 export function newItem(state: TenantState, draft: Draft, now: Instant, id: string): WorkItem {
   const createdDateTime = draft.createdDateTime ?? now;
-  return {
-    ...draft,
-    ...classified(state, draft, createdDateTime, now),
-    id,
-    seq: state.seq + 1,
-    version: 1,
-    createdDateTime,
-    updatedDateTime: now,
-  };
+  const verdict = classified(state, draft, createdDateTime, now);
+  const { status } = verdict;
+  const { attributes, fingerprint } = draft;
+  const [seq, version, updatedDateTime] = [state.seq + 1, 1, now];
+  const core = { id, seq, version, status, createdDateTime, updatedDateTime, attributes, fingerprint };
+  return itemRecord(core, draft, verdict);
 }
 
 type Classified = Pick<WorkItem, 'status' | 'category' | 'rule' | 'error' | 'dueDateTime' | 'preclassified'>;
@@ -129,7 +127,8 @@ function classified(state: TenantState, draft: Draft, created: Instant, now: Ins
   const verdict = state.classify(draft);
   if ('error' in verdict) return { status: 'errorheld', error: verdict.error, category: draft.category };
   const due = draft.dueDateTime ?? defaultDue(state, verdict.category, draft.activationDateTime ?? created);
-  return { ...verdict, status: readyStatus(draft.activationDateTime, now), dueDateTime: due };
+  const { category, rule, preclassified } = verdict;
+  return { status: readyStatus(draft.activationDateTime, now), category, rule, preclassified, dueDateTime: due };
 }
 
 function defaultDue(state: TenantState, category: string, from: Instant): Instant | undefined {

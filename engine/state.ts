@@ -3,6 +3,7 @@ import { type CategoryTree, compileCategories } from './category-tree.js';
 import { Deadlines } from './deadlines.js';
 import { Documents } from './documents.js';
 import type { Event, ItemMoved } from './event.js';
+import { itemRecord } from './item-record.js';
 import { ItemTable } from './item-table.js';
 import { KnownKeys } from './known-keys.js';
 import { isFinal } from './life-cycle.js';
@@ -343,11 +344,13 @@ function schemaIndex(order: OrderSettings, path: string): number {
 
 /** The item after a move: what the event sets, null taking a field away. */
 export function afterMove(item: WorkItem, event: ItemMoved): WorkItem {
-  const after: Record<string, unknown> = { ...item, ...event.set };
-  for (const [name, value] of Object.entries(event.set ?? {})) if (value === null) delete after[name];
-  after.version = event.version;
-  after.status = event.status;
-  after.updatedDateTime = event.at;
+  const { version, status, at: updatedDateTime } = event;
+  const { id, seq, createdDateTime, attributes, fingerprint } = item;
+  const core = { id, seq, version, status, createdDateTime, updatedDateTime, attributes, fingerprint };
+  const after = itemRecord(core) as unknown as Record<string, unknown>;
+  const set = (event.set ?? {}) as Record<string, unknown>;
+  for (const name in item) if (!(name in core) && set[name] === undefined) after[name] = item[name as keyof WorkItem];
+  for (const name in set) if (set[name] !== null && set[name] !== undefined) after[name] = set[name];
   return after as unknown as WorkItem;
 }
 
