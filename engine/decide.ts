@@ -264,7 +264,9 @@ function reclassified(state: TenantState, item: WorkItem, type: Move, now: Insta
   const asked = item.preclassified || item.rule === undefined ? item.category : undefined;
   const verdict = classified(state, { ...item, category: asked }, item.createdDateTime, now);
   const { status, ...fields } = verdict;
-  return moved(item, type, status, now, { ...released, rule: null, error: null, ...set, ...given(fields) });
+  // A category that a rule once found and none finds now is not one that the source has named.
+  const before: Changes = { ...released, rule: null, error: null, ...(asked === undefined && { category: null }) };
+  return moved(item, type, status, now, { ...before, ...set, ...given(fields) });
 }
 
 /** The engine's own timers: an activation or expiration time has come. Stale timers are no events. */
