@@ -5,6 +5,11 @@ import { pause } from './runtime.js';
 
 /** Items of one projection statement: longer ones hold the table's locks and the shard's turn for longer. */
 const itemsMax = 500;
+/**
+ * How long a few items wait for more, unless somebody waits for them: many small statements cost the shard and Postgres
+ * as much as the items do.
+ */
+const gatherMs = 25;
 const retryMsMin = 50;
 const retryMsMax = 5000;
 
@@ -32,6 +37,9 @@ export class Projector {
   #running = false;
   #stopped = false;
   #barriers: { seq: number; reached: () => void }[] = [];
+  #waitingItems = 0;
+  /** Ends the wait for more items, while there is one. */
+  #hurry: (() => void) | undefined;
 
   constructor(options: ProjectorOptions) {
     this.#options = options;
@@ -45,12 +53,15 @@ export class Projector {
   /** Takes a batch that is durable. */
   add(batch: Batch): void {
     this.#waiting.push(batch);
+    this.#waitingItems += batch.items.length;
+    if (this.#waitingItems >= itemsMax) this.#hurry?.();
     void this.#run();
   }
 
   /** Resolves when everything up to `seq` can be read from the tables, or after `msMax`; true when it can. */
   reached(seq: number, msMax: number): Promise<boolean> {
     if (this.#cursor >= seq) return Promise.resolve(true);
+    this.#hurry?.();
     return new Promise((resolve) => {
       const cancel = this.#options.runtime.timer(msMax, () => resolve(false));
       this.#barriers.push({
@@ -66,6 +77,7 @@ export class Projector {
   /** Takes nothing more to the tables; what is missing follows from the journal after the next start. */
   stop(): void {
     this.#stopped = true;
+    this.#hurry?.();
   }
 
   async #run(): Promise<void> {
@@ -73,6 +85,8 @@ export class Projector {
     this.#running = true;
     let retryMs = retryMsMin;
     while (this.#waiting.length > 0 && !this.#stopped) {
+      await this.#gather();
+      if (this.#stopped) break;
       try {
         await this.#projectSome();
         retryMs = retryMsMin;
@@ -83,6 +97,19 @@ export class Projector {
       }
     }
     this.#running = false;
+  }
+
+  /** Resolves when there is enough for one statement, somebody waits for it, or it has waited for long enough. */
+  async #gather(): Promise<void> {
+    if (this.#waitingItems >= itemsMax || this.#barriers.length > 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.runtime.timer(gatherMs, resolve);
+      this.#hurry = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#hurry = undefined;
   }
 
   async #projectSome(): Promise<void> {
@@ -101,6 +128,7 @@ export class Projector {
     const moved = (await this.#options.store.project(projection)) || (await this.#wasDone(toSeq));
     if (this.#stopped || !moved) return;
     this.#waiting.splice(0, batches.length);
+    for (const batch of batches) this.#waitingItems -= batch.items.length;
     this.#cursor = toSeq;
     this.#options.onProjected(
       items.values(),
