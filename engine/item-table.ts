@@ -95,6 +95,17 @@ export class ItemTable {
   addWords(w0: number, w1: number, w2: number, w3: number): number {
     const hash = hashUuid(w0, w1, w2, w3);
     assert(this.findWords(hash, w0, w1, w2, w3) < 0, 'an id is open once');
+    return this.insertWords(hash, w0, w1, w2, w3);
+  }
+
+  /** The slot of an id as four words: the one that it has, or a new one with empty columns (`size` tells which). */
+  slotOfWords(w0: number, w1: number, w2: number, w3: number): number {
+    const hash = hashUuid(w0, w1, w2, w3);
+    const slot = this.findWords(hash, w0, w1, w2, w3);
+    return slot >= 0 ? slot : this.insertWords(hash, w0, w1, w2, w3);
+  }
+
+  private insertWords(hash: number, w0: number, w1: number, w2: number, w3: number): number {
     const slot = this.takeSlot();
     const at = slot * 4;
     this.idWords[at] = w0;

@@ -52,13 +52,16 @@ const packr = new Packr({ useRecords: false, copyBuffers: true });
  */
 export class SnapshotWriter {
   readonly #state: TenantState;
+  readonly #itemsMax: number;
   readonly chunks: Uint8Array[] = [];
   itemCount = 0;
   bytes = 0;
   #slot = 0;
 
-  constructor(state: TenantState) {
+  /** @param itemsMax open items of one chunk. */
+  constructor(state: TenantState, itemsMax = chunkItems) {
     this.#state = state;
+    this.#itemsMax = itemsMax;
     const { categories, categoriesVersion, prioritization, prioritizationVersion } = state;
     this.#add({
       kind: 'settings',
@@ -73,7 +76,7 @@ export class SnapshotWriter {
   slice(): boolean {
     const { table } = this.#state;
     const slots: number[] = [];
-    while (this.#slot < table.slotEnd && slots.length < chunkItems) {
+    while (this.#slot < table.slotEnd && slots.length < this.#itemsMax) {
       if (table.isOpen(this.#slot)) slots.push(this.#slot);
       this.#slot++;
     }
@@ -167,7 +170,10 @@ export class SnapshotReader {
     for (const name of floats) columns[name] = new Float64Array(copyOf(chunk.columns[name], count * 8));
     for (const name of [...integers, ...texts]) columns[name] = new Uint32Array(copyOf(chunk.columns[name], count * 4));
     for (let i = 0; i < count; i++) {
-      const slot = table.addWords(ids[i * 4], ids[i * 4 + 1], ids[i * 4 + 2], ids[i * 4 + 3]);
+      const { size } = table;
+      // An item that was restarted while the snapshot was taken is in it twice, newest last.
+      const slot = table.slotOfWords(ids[i * 4], ids[i * 4 + 1], ids[i * 4 + 2], ids[i * 4 + 3]);
+      if (table.size > size) this.#slots.push(slot);
       for (const name of floats) table[name][slot] = columns[name][i];
       table.version[slot] = columns.version[i];
       table.status[slot] = status[i];
@@ -175,7 +181,6 @@ export class SnapshotReader {
       table.setSegment(slot, dictionary[columns.segment[i]] || undefined);
       table.setAgent(slot, dictionary[columns.agent[i]] || undefined);
       table.setCaptureHash(slot, columns.captureHash[i], columns.captureHash2[i]);
-      this.#slots.push(slot);
     }
   }
 
