@@ -29,7 +29,7 @@ export interface ClientOptions {
 export class Client implements Engine {
   readonly #shards: ShardLink[];
   readonly #byTenant = new Map<string, ShardLink>();
-  readonly #sweep: NodeJS.Timeout;
+  #cancelSweep: () => void = () => {};
 
   constructor(options: ClientOptions) {
     const count = Math.min(options.shardCount, Math.max(1, options.tenantIds.length));
@@ -39,10 +39,7 @@ export class Client implements Engine {
     groups.forEach((tenantIds, shard) => {
       for (const tenantId of tenantIds) this.#byTenant.set(tenantId, this.#shards[shard]);
     });
-    this.#sweep = setInterval(() => {
-      for (const shard of this.#shards) shard.sweep();
-    }, sweepMs);
-    this.#sweep.unref();
+    this.#sweep();
   }
 
   request(tenantId: string, request: Request): Promise<Reply> {
@@ -65,9 +62,14 @@ export class Client implements Engine {
     return { ready: Object.values(tenants).every((mode) => mode === 'serving'), tenants };
   }
 
+  #sweep(): void {
+    for (const shard of this.#shards) shard.sweep();
+    this.#cancelSweep = systemRuntime.timer(sweepMs, () => this.#sweep());
+  }
+
   /** Lets every shard finish what it has taken, then ends the threads. */
   async drain(timeoutMs: number): Promise<void> {
-    clearInterval(this.#sweep);
+    this.#cancelSweep();
     await Promise.all(this.#shards.map((shard) => shard.drain(timeoutMs)));
   }
 }
@@ -112,7 +114,7 @@ class ShardLink {
     return new Promise((resolve) => {
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve, since: systemRuntime.monotonic() });
-      if (this.#outbox.length === 0) setImmediate(() => this.#send());
+      if (this.#outbox.length === 0) systemRuntime.soon(() => this.#send());
       this.#outbox.push({ id, tenantId, request });
     });
   }

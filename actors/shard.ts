@@ -87,7 +87,7 @@ class Outbox {
   }
 
   put(id: number, reply: Reply): void {
-    if (this.#replies.length === 0) setImmediate(() => this.#send());
+    if (this.#replies.length === 0) systemRuntime.soon(() => this.#send());
     this.#replies.push({ id, reply });
   }
 
