@@ -1,0 +1,99 @@
+import { fullOptions, type IngestOptions, type IngestResult, run as runIngest } from './ingest.js';
+import { type QueueRow, run as runQueue } from './queue.js';
+
+const help = `npm run bench:guard
+
+Runs the queue bench with 10,000, 100,000 and 1,000,000 items and a short ingest bench, compares what it sees with limits
+and ends with 1 when one is crossed. The limits leave room for a busy machine of two cores and are ratios of things
+measured in the same minute where that is possible: they catch what makes the engine several times slower, not tenths.`;
+
+/** One thing that is watched; the text says which way the limit goes. */
+export interface Check {
+  what: string;
+  limit: string;
+  seen: number;
+  ok: boolean;
+}
+
+const options: IngestOptions = {
+  ...fullOptions,
+  warmUpMs: 2000,
+  ms: 2000,
+  sustained: undefined,
+  catchUpMsMax: 60_000,
+};
+
+/** Medians of this many runs of the queue bench: one run meets the garbage of another, or a neighbour's build. */
+const queueRuns = 3;
+
+export function checkQueue(runs: readonly QueueRow[][]): Check[] {
+  const seen = (items: number, measure: string) => {
+    const values = runs.map(
+      (rows) => rows.find((row) => row.items === items && row.measure.startsWith(measure))!.value,
+    );
+    return values.sort((a, b) => a - b)[values.length >> 1]!;
+  };
+  const million = 1_000_000;
+  const work = 're-order sliced, work';
+  return [
+    atMost('re-order of 100,000, ms', 60, seen(100_000, work)),
+    atMost('re-order of 1,000,000, ms', 400, seen(million, work)),
+    atMost('re-order, 1,000,000 to 100,000', 30, seen(million, work) / seen(100_000, work)),
+    atMost('re-order of 1,000,000, longest slice, ms', 10, seen(million, 're-order sliced, longest slice, median')),
+    atMost('re-key one of 1,000,000 by id, p50, us', 10, seen(million, 're-key one by id, p50')),
+    atMost(
+      're-key one, p50, 1,000,000 to 10,000',
+      10,
+      seen(million, 're-key one by id, p50') / seen(10_000, 're-key one by id, p50'),
+    ),
+  ];
+}
+
+export function checkIngest({ rows, ratios }: IngestResult): Check[] {
+  const row = (measure: string) => rows.find((one) => one.measure === measure)!;
+  const served = rows.filter(({ measure }) => measure !== 'echo');
+  const worst = (of: 'mainLagP99Ms' | 'shardLagP99Ms') => Math.max(...served.map((one) => one[of]!));
+  return [
+    atLeast('single POST/s to bare echo/s', 0.12, ratios.singleToEcho),
+    atLeast('bulk items/s to single POST/s', 1.3, ratios.bulkToSingle),
+    atLeast(
+      'pairs of next and complete/s to single POST/s',
+      0.2,
+      row('next + complete').itemsPerSecond / row('single').itemsPerSecond,
+    ),
+    atMost('single POST, CPU of node, us', 350, row('single').nodeUs!),
+    atMost('bulk, CPU of node an item, us', 200, row('bulk').nodeUs!),
+    atMost('event-loop lag p99 of main, ms', 100, worst('mainLagP99Ms')),
+    atMost('event-loop lag p99 of the shard, ms', 150, worst('shardLagP99Ms')),
+    atMost(
+      'answers that are no success',
+      0,
+      served.reduce((sum, { failures }) => sum + failures, 0),
+    ),
+  ];
+}
+
+function atMost(what: string, limit: number, seen: number): Check {
+  return { what, limit: `<= ${limit}`, seen: Number(seen.toPrecision(3)), ok: seen <= limit };
+}
+
+function atLeast(what: string, limit: number, seen: number): Check {
+  return { what, limit: `>= ${limit}`, seen: Number(seen.toPrecision(3)), ok: seen >= limit };
+}
+
+async function main(): Promise<void> {
+  if (process.argv.includes('--help')) {
+    console.log(help);
+    return;
+  }
+  const sizes = [10_000, 100_000, 1_000_000];
+  const queue = Array.from({ length: queueRuns }, () => runQueue({ sizes, probes: 20_000 }));
+  const checks = [...checkQueue(queue), ...checkIngest(await runIngest(options))];
+  console.table(Object.fromEntries(checks.map(({ what, ...rest }) => [what, rest])));
+  const crossed = checks.filter(({ ok }) => !ok);
+  if (crossed.length === 0) return;
+  console.error(`crossed: ${crossed.map(({ what }) => what).join('; ')}`);
+  process.exitCode = 1;
+}
+
+if (process.argv[1] === import.meta.filename) await main();
