@@ -31,6 +31,21 @@ export function orderAt<T extends OracleItem>(
   return scored.map(({ item }) => item);
 }
 
+/** The first item of that order, without sorting the others; undefined when there are none. */
+export function firstAt<T extends OracleItem>(
+  items: readonly T[],
+  documents: readonly SchemaDocument[],
+  t: Instant,
+): T | undefined {
+  let first: { item: T; score: Rational } | undefined;
+  for (const item of items) {
+    const score = scoreAt(item, documents, t);
+    const isAhead = first === undefined || (compare(first.score, score) || -compareTies(first.item, item)) < 0;
+    if (isAhead) first = { item, score };
+  }
+  return first?.item;
+}
+
 export function scoreAt(item: OracleItem, documents: readonly SchemaDocument[], t: Instant): Rational {
   const document = documents.find(({ id }) => id === item.schema);
   if (document === undefined) return { numerator: 0n, denominator: 1n };

@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Status } from '../../engine/work-item.js';
+import type { Answer, Operation } from './history.js';
+import type { Attempt, HttpAnswer, HttpClient } from './http-client.js';
+import type { ItemState } from './item-model.js';
+
+/** How one operation is asked for; the same request at each attempt. */
+export interface Asked {
+  method: string;
+  path: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+/** Longest time for one operation with all its attempts. */
+const operationMsMax = 60_000;
+const pauseMsMin = 20;
+const pauseMsMax = 250;
+/** Share of operations that are given up after an attempt without an answer: their outcome stays unknown. */
+const giveUpShare = 0.1;
+
+/** Refusals that say that nothing was done, and to come again. */
+const comeAgain = new Set(['unavailable', 'draining', 'too-many-requests', 'overloaded']);
+
+/** The part of an item's answer that the model knows. */
+interface ShownItem {
+  id: string;
+  captureId: string;
+  status: Status;
+  version: number;
+  assignedTo: string | null;
+  attributes: { mark: number };
+}
+
+/** What came of one operation; for people who look at a run from outside. */
+export interface Outcome {
+  operation: Operation;
+  answer: HttpAnswer | undefined;
+}
+
+/**
+ * Carries one operation through to a known outcome: attempt after attempt with the same key, until an answer tells.
+ * Fills in the operation's times, as the checkers need them.
+ */
+export class PatientClient {
+  readonly #http: HttpClient;
+  readonly #random: () => number;
+
+  constructor(http: HttpClient, random: () => number) {
+    this.#http = http;
+    this.#random = random;
+  }
+
+  /** @param isWhole whether a success answers all of it; a bulk request may be done in part. */
+  async carryOut(
+    operation: Operation,
+    asked: Asked,
+    isWhole = (_: HttpAnswer) => true,
+  ): Promise<HttpAnswer | undefined> {
+    const { method, path, body } = asked;
+    const headers = { ...asked.headers, ...(operation.key !== undefined && { 'idempotency-key': operation.key }) };
+    const until = performance.now() + operationMsMax;
+    for (let pauseMs = pauseMsMin; performance.now() < until; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
+      operation.attempts++;
+      operation.lastCall = performance.now();
+      if (operation.doubtful === 0) operation.call = operation.lastCall;
+      const attempt = await this.#http.ask(method, path, body, headers);
+      const meaning = meaningOf(attempt, isWhole);
+      if (meaning === 'answered') {
+        operation.ret = performance.now();
+        return attempt as HttpAnswer;
+      }
+      if (meaning === 'unknown') {
+        operation.doubtful++;
+        if (this.#random() < giveUpShare) return undefined;
+      }
+      await sleep(pauseMs * (0.5 + this.#random()));
+    }
+    return undefined;
+  }
+}
+
+function meaningOf(attempt: Attempt, isWhole: (answer: HttpAnswer) => boolean): 'answered' | 'unknown' | 'nothing' {
+  if (attempt === 'unsent') return 'nothing';
+  if (attempt === 'lost') return 'unknown';
+  const { status } = attempt;
+  if (status < 300) return isWhole(attempt) ? 'answered' : 'unknown';
+  if (status !== 429 && status !== 503) return 'answered';
+  const { code } = JSON.parse(attempt.body) as { code: string };
+  return comeAgain.has(code) ? 'nothing' : 'unknown';
+}
+
+/** Reads the answer to an operation on one item. */
+export function readAnswer(http: HttpAnswer): { answer: Answer; captureId?: string } {
+  const { status, replayed, body } = http;
+  if (status === 204) return { answer: { kind: 'none' } };
+  if (status === 200 || status === 201) {
+    const item = JSON.parse(body) as ShownItem;
+    return { answer: { kind: 'done', status, replayed, id: item.id, seen: seenOf(item) }, captureId: item.captureId };
+  }
+  if (status === 404) return { answer: { kind: 'absent' } };
+  const problem = JSON.parse(body) as { code: string; itemStatus?: Status; version?: number };
+  const { code, itemStatus, version } = problem;
+  if (status === 409 && itemStatus !== undefined) return { answer: { kind: 'refused', code, status: itemStatus } };
+  if (status === 412 && version !== undefined) return { answer: { kind: 'refused', code, version } };
+  return { answer: { kind: 'faulty', detail: `${status} ${body.slice(0, 300)}` } };
+}
+
+/** Reads a list that was asked for by captureId. */
+export function readList(http: HttpAnswer): Answer {
+  if (http.status !== 200) return { kind: 'faulty', detail: `${http.status} ${http.body.slice(0, 300)}` };
+  const { items } = JSON.parse(http.body) as { items: ShownItem[] };
+  const [item] = items;
+  if (item === undefined) return { kind: 'absent' };
+  if (items.length > 1) return { kind: 'faulty', detail: `${items.length} items with captureId ${item.captureId}` };
+  return { kind: 'done', status: 200, replayed: false, id: item.id, seen: seenOf(item) };
+}
+
+function seenOf({ status, version, assignedTo, attributes }: ShownItem): ItemState {
+  return { status, version, agent: assignedTo, mark: attributes.mark };
+}
