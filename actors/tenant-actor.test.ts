@@ -414,3 +414,17 @@ test('an item whose activation came while nobody ran is activated after the rest
     assert.equal(bodyOf(await world.ask({ op: 'get', id: expiring.id! })).status, 'expired');
   }
 });
+
+test('commands on more cold items than the cache can hold all come to an end', async () => {
+  const world = await new TenantWorld({ documentBytesMax: 0 }).start();
+  const ids = (await world.askAll(Array.from({ length: 60 }, (_, n) => create({ captureId: `n${n}` })))).map(
+    (reply) => bodyOf(reply).id as string,
+  );
+  await world.projected();
+  await world.crash();
+  const requests: Request[] = ids.slice(0, 40).map((id) => ({ op: 'command', name: 'hold', id }));
+  requests.push(...ids.slice(40).map((): Request => next()), { op: 'queue', limit: 60 });
+  const replies = await world.askAll(requests);
+  assert.ok(replies.every((reply) => codeOf(reply) === 200));
+  assert.equal(new Set(replies.slice(0, 60).map((reply) => (reply as { id: string }).id)).size, 60);
+});

@@ -87,7 +87,7 @@ export class Term {
   constructor(context: TermContext) {
     this.#c = context;
     const { stores, runtime, state, lease, options, metrics, onError } = context;
-    const loader = new Loader(stores.projection, state);
+    const loader = new Loader(stores.projection, state, runtime);
     const wake = () => this.wake();
     this.projector = this.#makeProjector();
     this.#committer = new Committer({
