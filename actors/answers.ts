@@ -1,20 +1,21 @@
-import type { CategoriesReplaced, PrioritizationReplaced } from '../engine/event.js';
 import { formatInstant } from '../engine/instant.js';
 import { itemJson } from '../engine/item-json.js';
 
 import type { TenantState } from '../engine/state.js';
 import type { Instant, WorkItem } from '../engine/work-item.js';
-import type { HistoryEntry } from './ports.js';
+import type { HistoryEntry, SettingsRecord } from './ports.js';
 import type { Answer } from './request.js';
 
 /** Future changes of priority that an explanation lists. */
 const changesShown = 10;
 /** Items counted for a rank; beyond, the answer says "at least". */
 const rankMax = 100_000;
+const warningsShown = 100;
 
-/** The item's priority by the order in force, at `now`. */
+/** The item's priority by the order in force, at `now`; at its end once it has reached one. */
 export function priorityOf(state: TenantState, item: WorkItem, now: Instant): number {
-  return state.orderPrioritization.priorityAt(state.schemaIndexOf(item.category), item, now);
+  const at = item.completedDateTime ?? now;
+  return state.orderPrioritization.priorityAt(state.schemaIndexOf(item.category), item, at);
 }
 
 export function itemText(
@@ -102,8 +103,9 @@ export function explainAnswer(state: TenantState, item: WorkItem, now: Instant):
 
 function explanationOf(state: TenantState, item: WorkItem, now: Instant): Record<string, unknown> {
   const schemaIndex = state.schemaIndexOf(item.category);
-  const terms = state.orderPrioritization.explain(schemaIndex, item, now);
-  const changes = state.orderPrioritization.changesAfter(schemaIndex, item, now, changesShown);
+  const isClosed = item.completedDateTime !== undefined;
+  const terms = state.orderPrioritization.explain(schemaIndex, item, item.completedDateTime ?? now);
+  const changes = isClosed ? [] : state.orderPrioritization.changesAfter(schemaIndex, item, now, changesShown);
   const { slaMs } = item.category === undefined ? { slaMs: undefined } : state.categories.resolve(item.category);
   return {
     classification: {
@@ -130,9 +132,50 @@ function explanationOf(state: TenantState, item: WorkItem, now: Instant): Record
   };
 }
 
-export function settingsAnswer(version: number, at: Instant | undefined, event: SettingsBody): Answer {
-  const when = at === undefined ? null : formatInstant(at);
-  return { status: 200, json: JSON.stringify({ version, updatedDateTime: when, ...event }), version };
+/** A version of settings that is not in force any more. */
+export function settingsRecordAnswer(record: SettingsRecord): Answer {
+  const body = record.kind === 'categories' ? { categories: record.document } : { schemas: record.document };
+  return settingsDocument(record.version, record.at, body);
 }
 
-type SettingsBody = Pick<CategoriesReplaced, 'categories'> | Pick<PrioritizationReplaced, 'schemas'>;
+/** The settings in force, with what about them may surprise. */
+export function settingsAnswer(state: TenantState, kind: SettingsRecord['kind']): Answer {
+  const warnings = settingsWarnings(state);
+  return kind === 'categories'
+    ? settingsDocument(state.categoriesVersion, state.categoriesAt, {
+        categories: state.categories.documents,
+        warnings,
+      })
+    : settingsDocument(state.prioritizationVersion, state.prioritizationAt, {
+        schemas: state.prioritization.documents,
+        warnings,
+      });
+}
+
+function settingsDocument(version: number, at: Instant | undefined, body: Record<string, unknown>): Answer {
+  const when = at === undefined ? null : formatInstant(at);
+  return { status: 200, json: JSON.stringify({ version, updatedDateTime: when, ...body }), version };
+}
+
+/** Categories and items that the settings in force leave without a schema: legal, but hardly what somebody wants. */
+function settingsWarnings({ categories, prioritization, table }: TenantState): string[] {
+  const orphans = categories.documents.filter(
+    ({ schema }) => schema !== undefined && prioritization.indexOf(schema) === 0,
+  );
+  const counts = new Map<number, number>();
+  for (let slot = 0; slot < table.slotEnd; slot++) {
+    const category = table.category[slot];
+    if (table.isOpen(slot) && category !== 0) counts.set(category, (counts.get(category) ?? 0) + 1);
+  }
+  const stranded = [...counts].filter(([category]) => !categories.has(table.categories.textOf(category)));
+  return [
+    ...orphans.map(
+      ({ id, schema }) => `category ${id} names schema ${schema}, which does not exist: its priority is 0`,
+    ),
+    ...stranded.map(
+      ([category, count]) =>
+        `${count} open items are in category ${table.categories.textOf(category)}, which does not exist any more: ` +
+        'its nearest remaining parent orders them, or nothing does; restart classifies them again',
+    ),
+  ].slice(0, warningsShown);
+}

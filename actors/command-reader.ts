@@ -1,7 +1,7 @@
 import { compileCategories } from '../engine/category-tree.js';
 import type { Command } from '../engine/command.js';
 import { checkContent, decodeBody, refusal } from '../engine/content.js';
-import { parseDraft } from '../engine/draft.js';
+import { isObject, parseDraft } from '../engine/draft.js';
 import { itemBytesMax } from '../engine/limits.js';
 import { compilePrioritization } from '../engine/prioritization.js';
 import { type Fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
@@ -118,10 +118,11 @@ function withKey(command: Command, request: Writing, said: Record<string, unknow
 }
 
 function readSettings(request: Extract<Writing, { op: 'putSettings' }>, state: TenantState): Command | Rejection {
-  const body = decodeBody(request.body);
-  if (isRejection(body)) return body;
-  const checked = checkContent(body);
+  const decoded = decodeBody(request.body);
+  if (isRejection(decoded)) return decoded;
+  const checked = checkContent(decoded);
   if ('faults' in checked) return refusal(checked.faults);
+  const body = withoutAnswerFields(decoded);
   const { ifMatch, by } = request;
   if (request.kind === 'categories') {
     const schemas = new Set(state.prioritization.documents.map((schema) => schema.id));
@@ -132,6 +133,13 @@ function readSettings(request: Extract<Writing, { op: 'putSettings' }>, state: T
   const compiled = compilePrioritization(body);
   if ('faults' in compiled) return settingsFault(compiled.faults);
   return { type: 'replacePrioritization', schemas: [...compiled.prioritization.documents], ifMatch, by };
+}
+
+/** What a GET adds to the document: whoever reads, changes and writes it back need not take it out. */
+function withoutAnswerFields(body: unknown): unknown {
+  if (!isObject(body)) return body;
+  const { version: _version, updatedDateTime: _updated, warnings: _warnings, ...document } = body;
+  return document;
 }
 
 function settingsFault(faults: readonly Fault[]): Rejection {

@@ -2,7 +2,15 @@ import type { Needs } from '../engine/needs.js';
 import { fault, type Rejection, reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
 import { type Instant, type Status, statuses, type WorkItem } from '../engine/work-item.js';
-import { explainAnswer, historyAnswer, itemAnswer, pageAnswer, queueAnswer, settingsAnswer } from './answers.js';
+import {
+  explainAnswer,
+  historyAnswer,
+  itemAnswer,
+  pageAnswer,
+  queueAnswer,
+  settingsAnswer,
+  settingsRecordAnswer,
+} from './answers.js';
 import type { Entry } from './entry.js';
 import type { ProjectionStore } from './ports.js';
 import type { Projector } from './projector.js';
@@ -131,19 +139,13 @@ export class Reads {
   #settings({ kind, version }: Extract<Request, { op: 'getSettings' }>): Outcome {
     const { state, store } = this.#c;
     const current = kind === 'categories' ? state.categoriesVersion : state.prioritizationVersion;
-    if (version === undefined || version === current) {
-      const { categories, prioritization } = state;
-      const body =
-        kind === 'categories' ? { categories: [...categories.documents] } : { schemas: [...prioritization.documents] };
-      return { reply: settingsAnswer(current, undefined, body) };
-    }
+    if (version === undefined || version === current) return { reply: settingsAnswer(state, kind) };
     return {
       later: async () => {
         await this.#caughtUp();
         const record = await store.settings(kind, version);
         if (record === undefined) return reject('not-found', `there is no version ${version} of ${kind}`);
-        const body = record.kind === 'categories' ? { categories: record.document } : { schemas: record.document };
-        return settingsAnswer(record.version, record.at, body);
+        return settingsRecordAnswer(record);
       },
     };
   }

@@ -4,7 +4,7 @@ import { SnapshotReader, snapshotFormat } from '../engine/snapshot.js';
 import { type Scheduling, type StateOptions, TenantState } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
 import { Batch } from './batch.js';
-import type { JournalRow, Lease, OpenItems, Runtime, SnapshotManifest, TenantStores } from './ports.js';
+import type { Journal, JournalRow, Lease, OpenItems, Runtime, SnapshotManifest, TenantStores } from './ports.js';
 
 const rowsARead = 64;
 const itemsASlice = 10_000;
@@ -52,7 +52,8 @@ async function fromSnapshotStore(context: RecoveryContext): Promise<{ state: Ten
   try {
     const stored = await stores.snapshots.load(tenantId);
     if (stored === undefined) return undefined;
-    const fault = faultOf(stored.manifest, stored.chunks, context);
+    const fault =
+      faultOf(stored.manifest, stored.chunks, context) ?? (await divergence(stored.manifest, stores.journal));
     if (fault !== undefined) {
       onNote(`snapshot refused: ${fault}`);
       return undefined;
@@ -87,6 +88,17 @@ function faultOf(
   return checksumOf(chunks) === manifest.sha256 ? undefined : 'the checksum is wrong';
 }
 
+/**
+ * A database that was set back and went on under new epochs has other events under the same numbers: the snapshot's last
+ * event is its own only if the journal has it from the snapshot's epoch or before.
+ */
+async function divergence({ epoch, endSeq }: SnapshotManifest, journal: Journal): Promise<string | undefined> {
+  if (endSeq === 0) return undefined;
+  const [row] = await journal.read(endSeq - 1, 1);
+  if (row !== undefined && row.seq <= endSeq && row.epoch <= epoch) return undefined;
+  return `it is of another history: event ${endSeq} was not written in its epoch ${epoch} or before`;
+}
+
 /** SHA-256 over all chunks, in order. */
 export function checksumOf(chunks: readonly Uint8Array[]): string {
   const hash = createHash('sha256');
@@ -104,8 +116,10 @@ async function fromTables(context: RecoveryContext): Promise<TenantState> {
   state.restoreSettings({
     categories: categories?.kind === 'categories' ? categories.document : context.stateOptions.categories,
     categoriesVersion: categories?.version ?? 0,
+    categoriesAt: categories?.at,
     schemas: prioritization?.kind === 'prioritization' ? prioritization.document : context.stateOptions.schemas,
     prioritizationVersion: prioritization?.version ?? 0,
+    prioritizationAt: prioritization?.at,
   });
   await projection.scanKnown(({ captureIds, keys }) => {
     for (const captureId of captureIds) state.known.add(`c:${captureId}`);

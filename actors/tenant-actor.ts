@@ -1,3 +1,4 @@
+import { idempotencyKeptMs } from '../engine/limits.js';
 import { reject } from '../engine/rejection.js';
 import type { StateOptions } from '../engine/state.js';
 import type { Batch } from './batch.js';
@@ -18,6 +19,8 @@ const retryMsMin = 50;
 const retryMsMax = 1000;
 const holdCheckMs = 100;
 const drainPollMs = 20;
+/** Keys forgotten with each snapshot: with one a minute, 166 keyed requests a second are forgotten as fast as they come. */
+const keysForgottenMax = 10_000;
 /** Parts of a drain's time that are kept for giving the lease back and for closing the stores. */
 const releaseMsMax = 1000;
 const closeMsMax = 500;
@@ -354,7 +357,7 @@ export class TenantActor {
     this.#cancelSnapshot = this.#c.runtime.timer(this.#c.options.snapshotIntervalMs, () => {
       const term = this.#term;
       if (term === undefined || this.#mode !== 'serving') return;
-      this.#snapshotting = this.#saveSnapshot(term).then(() => {
+      this.#snapshotting = Promise.all([this.#saveSnapshot(term), this.#forgetKeys()]).then(() => {
         this.#snapshotting = undefined;
         if (this.#term === term && this.#mode === 'serving') this.#armSnapshot();
       });
@@ -372,6 +375,16 @@ export class TenantActor {
     } catch (error) {
       this.#metrics.snapshot('failed');
       log('warn', 'saving a snapshot failed', error);
+    }
+  }
+
+  /** Idempotency-Keys past their time leave the table; some at a time, so that it never takes long. */
+  async #forgetKeys(): Promise<void> {
+    const { runtime, log } = this.#c;
+    try {
+      await this.#stores?.projection.forgetKeys(runtime.now() - idempotencyKeptMs, keysForgottenMax);
+    } catch (error) {
+      log('warn', 'forgetting old Idempotency-Keys failed', error);
     }
   }
 

@@ -315,7 +315,8 @@ export class Term {
     if (request.op === 'createMany') return this.#writeLines(entry, request.firstLine, now, stopAt);
     const [command] = entry.commands;
     // A settings document may be durable already: only its answer was waiting when a term ended.
-    const reply = entry.decided > 0 ? this.#settingsAnswer(entry) : this.#reply(entry, command, now);
+    const isDurable = entry.decided > 0 && request.op === 'putSettings';
+    const reply = isDurable ? settingsAnswer(this.#c.state, request.kind) : this.#reply(entry, command, now);
     if (reply === undefined) return true;
     entry.decided = 1;
     this.#finish(entry, reply);
@@ -360,7 +361,7 @@ export class Term {
     }
     for (const event of events) this.#apply(event);
     if (command.type === 'next' && events.length > 0) this.#clock.taken();
-    if (request.op === 'putSettings') return this.#settingsAnswer(entry);
+    if (request.op === 'putSettings') return settingsAnswer(state, request.kind);
     if (itemId === undefined || request.op === 'createMany') return { ...outcome, id: itemId };
     return itemAnswer(state, state.mustDocument(itemId), now, outcome);
   }
@@ -377,13 +378,6 @@ export class Term {
       this.#committer.note(entry);
       this.wake();
     } else this.#committer.answerWhenDurable(entry, reply);
-  }
-
-  #settingsAnswer(entry: Entry): Reply {
-    const { state } = this.#c;
-    return entry.request.op === 'putSettings' && entry.request.kind === 'categories'
-      ? settingsAnswer(state.categoriesVersion, this.#lastNow, { categories: [...state.categories.documents] })
-      : settingsAnswer(state.prioritizationVersion, this.#lastNow, { schemas: [...state.prioritization.documents] });
   }
 
   #stepRebuild(now: Instant): boolean {

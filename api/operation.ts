@@ -129,7 +129,7 @@ const commandSummaries: Record<ItemCommandName, string> = {
   cancel: 'Ends the item: no longer wanted',
   complete: 'Ends the item: the work is done',
   reject: 'Ends the item: refused by whoever should do it',
-  restart: 'Starts an ended item again',
+  restart: 'Puts an item back to the start of its life: classified again, whether it had ended, waits or is held',
   activate: 'Puts a scheduled item into the queue now',
   assign: 'Gives the item to one agent',
   unassign: 'Takes the item back into the queue',
@@ -199,10 +199,9 @@ const settings = (kind: 'categories' | 'prioritization'): Operation[] => {
       summary: `Replaces the ${kind} settings; the versions before are kept`,
       keyed: true,
       takesIfMatch: true,
-      takesIdempotencyKey: true,
       body: { kind: 'raw', content: { [json]: shape }, required: true },
       answers: { 200: answer },
-      problems: [...content, 'invalid-settings', 'version-mismatch', 'key-reused'],
+      problems: [...content, 'invalid-settings', 'version-mismatch'],
     },
   ];
 };

@@ -214,11 +214,19 @@ export const shapes = {
     { examples: [bulkExample] },
   ),
   Categories: Type.Object(
-    { categories: Type.Array(category), version: Type.Optional(Type.Integer()) },
+    {
+      categories: Type.Array(category),
+      version: Type.Optional(Type.Integer()),
+      warnings: Type.Optional(Type.Array(Type.String())),
+    },
     { additionalProperties: true, examples: [categoriesExample] },
   ),
   Prioritization: Type.Object(
-    { schemas: Type.Array(schema), version: Type.Optional(Type.Integer()) },
+    {
+      schemas: Type.Array(schema),
+      version: Type.Optional(Type.Integer()),
+      warnings: Type.Optional(Type.Array(Type.String())),
+    },
     { additionalProperties: true, examples: [prioritizationExample] },
   ),
   NoBody: Type.Object({}, { ...closed, examples: [{}] }),

@@ -29,8 +29,10 @@ interface SettingsChunk {
   kind: 'settings';
   categories: readonly CategoryDocument[];
   categoriesVersion: number;
+  categoriesAt: Instant | undefined;
   schemas: readonly SchemaDocument[];
   prioritizationVersion: number;
+  prioritizationAt: Instant | undefined;
 }
 
 interface KnownChunk {
@@ -62,13 +64,16 @@ export class SnapshotWriter {
   constructor(state: TenantState, itemsMax = chunkItems) {
     this.#state = state;
     this.#itemsMax = itemsMax;
-    const { categories, categoriesVersion, prioritization, prioritizationVersion } = state;
+    const { categories, categoriesVersion, categoriesAt, prioritization, prioritizationVersion, prioritizationAt } =
+      state;
     this.#add({
       kind: 'settings',
       categories: categories.documents,
       categoriesVersion,
+      categoriesAt,
       schemas: prioritization.documents,
       prioritizationVersion,
+      prioritizationAt,
     });
   }
 

@@ -71,6 +71,9 @@ export class TenantState {
   prioritization: Prioritization;
   categoriesVersion = 0;
   prioritizationVersion = 0;
+  /** When the settings were published; undefined for those that a tenant begins with. */
+  categoriesAt: Instant | undefined;
+  prioritizationAt: Instant | undefined;
   /** Number of the last event applied. */
   seq = 0;
   /** The order of newer settings while it is built beside the one in force. */
@@ -109,11 +112,13 @@ export class TenantState {
       case 'categoriesReplaced':
         if (event.version <= this.categoriesVersion) break;
         this.categoriesVersion = event.version;
+        this.categoriesAt = event.at;
         this.replaceSettings(event.categories, this.prioritization.documents);
         break;
       case 'prioritizationReplaced':
         if (event.version <= this.prioritizationVersion) break;
         this.prioritizationVersion = event.version;
+        this.prioritizationAt = event.at;
         this.replaceSettings(this.categories.documents, event.schemas);
         break;
       default:
@@ -176,11 +181,15 @@ export class TenantState {
   restoreSettings(settings: {
     categories: readonly CategoryDocument[];
     categoriesVersion: number;
+    categoriesAt?: Instant;
     schemas: readonly SchemaDocument[];
     prioritizationVersion: number;
+    prioritizationAt?: Instant;
   }): void {
     this.categoriesVersion = settings.categoriesVersion;
+    this.categoriesAt = settings.categoriesAt;
     this.prioritizationVersion = settings.prioritizationVersion;
+    this.prioritizationAt = settings.prioritizationAt;
     this.replaceSettings(settings.categories, settings.schemas);
     while (!this.stepRebuild(Number.MAX_SAFE_INTEGER, 0)) {
       // The queue is empty: one step is enough.
