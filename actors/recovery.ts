@@ -1,427 +1,240 @@
-import type { Command } from '../engine/command.js';
-import { decide } from '../engine/decide.js';
-import { sliceMsMax } from '../engine/limits.js';
-import { needsOf } from '../engine/needs.js';
-import { isRejection, type Rejection, reject } from '../engine/rejection.js';
-import type { TenantState } from '../engine/state.js';
+import { createHash } from 'node:crypto';
+import type { Event } from '../engine/event.js';
+import { SnapshotReader, snapshotFormat } from '../engine/snapshot.js';
+import { type Scheduling, type StateOptions, TenantState } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
-import { itemAnswer, previewAnswer, settingsAnswer } from './answers.js';
-import type { Batch } from './batch.js';
-import { addLine, linesAnswer } from './bulk-lines.js';
-import { readCommands } from './command-reader.js';
-import { Committer } from './committer.js';
-import type { Entry } from './entry.js';
-import { LeaseWatch } from './lease-watch.js';
-import { Loader } from './loader.js';
-import type { Mailbox } from './mailbox.js';
-import type { ActorOptions } from './options.js';
-import { OrderClock } from './order-clock.js';
-import { Parking } from './parking.js';
-import type { CommitOutcome, Lease, Runtime, TenantStores } from './ports.js';
-import { Projector } from './projector.js';
-import { Reads } from './reads.js';
-import type { Reply } from './request.js';
-import type { TenantMetrics } from './tenant-metrics.js';
+import { Batch } from './batch.js';
+import type { Journal, JournalRow, Lease, OpenItems, Runtime, SnapshotManifest, TenantStores } from './ports.js';
 
-/** Commands of one entry between two looks at the clock. */
-const commandsALook = 16;
-const rebuildOpsATurn = 20_000;
-const sleepMsMax = 60_000;
-/** Id of an item that is only tried out. */
-const nobody = '00000000-0000-7000-8000-000000000000';
+const rowsARead = 64;
+const itemsASlice = 10_000;
+/** Rebuilding the order of an actor that serves nobody yet needs no slices, only turns for the thread's other tenants. */
+const rebuildOps = 50_000;
 
-export interface TermEnd {
-  cause: Exclude<CommitOutcome['kind'], 'committed'> | 'bug';
-  detail: string;
-  /** With `refused`: the database could not write now, rather than not this. */
-  transient: boolean;
-  /** The batch whose commit had begun: only the journal knows whether it is durable. */
-  inFlight: Batch | undefined;
-  /** Everybody who was promised an answer, in order. */
-  unanswered: Entry[];
-}
-
-export interface TermContext {
+export interface RecoveryContext {
   tenantId: string;
   lease: Lease;
-  state: TenantState;
-  /** Where the follower's tables stand, and the batches after that, which are durable and not projected yet. */
-  cursor: number;
-  unprojected: Batch[];
   stores: TenantStores;
   runtime: Runtime;
-  options: ActorOptions;
-  mailbox: Mailbox<Entry>;
-  newId: () => string;
-  metrics: TenantMetrics;
-  onEnd: (end: TermEnd) => void;
-  onError: (message: string, error: unknown) => void;
+  stateOptions: StateOptions;
+  unprojectedBytesMax: number;
+  onNote: (message: string) => void;
+}
+
+export interface Recovered {
+  state: TenantState;
+  cursor: number;
+  /** Durable batches that the follower has yet to write. */
+  unprojected: Batch[];
+  /** Where the memory came from. */
+  source: 'snapshot' | 'tables';
 }
 
 /**
- * One term of ownership: from an acquired lease and a recovered state to the first doubt. It takes entries from the
- * mailbox in bounded turns, decides them, applies their events at once and hands those to the committer.
- * **Invariants:** nobody is answered before every event that the answer rests on is durable; memory is never ahead of a
- * journal that refused or may have refused: any outcome but `committed` ends the term, and its memory with it.
+ * Rebuilds a tenant's memory as of the lease's last event: the newest snapshot that can be trusted, or the tables'
+ * columns at the follower's cursor; then the journal after that. Both start points are behind the journal, and `apply`
+ * skips what an item has already seen.
  */
-export class Term {
-  readonly projector: Projector;
-  readonly #c: TermContext;
-  readonly #committer: Committer;
-  readonly #parking: Parking;
-  readonly #clock: OrderClock;
-  readonly #watch: LeaseWatch;
-  readonly #reads: Reads;
-  /** The entry whose commands are half decided, or that waits for something to happen first. */
-  #current: Entry | undefined;
-  /** The entry that this turn is working on. */
-  #running: Entry | undefined;
-  /** Settings that are decided; their answer waits for the order built from them. */
-  #awaitingOrder: { entry: Entry; reply: Reply }[] = [];
-  #lastNow: Instant = 0;
-  #scheduled = false;
-  #ended = false;
-  #sleep: { until: Instant; cancel: () => void } | undefined;
-  #idle: (() => void)[] = [];
-
-  constructor(context: TermContext) {
-    this.#c = context;
-    const { stores, runtime, state, lease, options, metrics, onError } = context;
-    const loader = new Loader(stores.projection, state, runtime);
-    const wake = () => this.wake();
-    this.projector = this.#makeProjector();
-    this.#committer = new Committer({
-      lease,
-      journal: stores.journal,
-      runtime,
-      metrics,
-      batchEventsMax: options.batchEventsMax,
-      onDurable: (batch, begunAt) => this.#durable(batch, begunAt),
-      onFailure: (outcome) => this.#end(outcome.kind, textOf(outcome), outcome.kind === 'refused' && outcome.transient),
-    });
-    this.#parking = new Parking({ state, loader, onChange: wake, onError });
-    this.#clock = new OrderClock({
-      state,
-      loader,
-      runtime,
-      apply: (event) => this.#apply(event),
-      isFull: () => this.#committer.isFull,
-      wake,
-      onError,
-      onBug: (detail) => this.#end('bug', detail),
-    });
-    this.#watch = new LeaseWatch({
-      lease,
-      store: stores.lease,
-      runtime,
-      ttlMs: options.leaseTtlMs,
-      isCommitting: () => this.#committer.inFlight !== undefined,
-      onTrusted: wake,
-      onLost: () => this.#end('lost', 'the lease is held by another owner'),
-      onError: (error) => onError('the heartbeat of the lease failed', error),
-    });
-    this.#reads = new Reads({
-      state,
-      store: stores.projection,
-      projector: this.projector,
-      now: () => this.#now(),
-      durableSeq: () => lease.lastSeq,
-    });
-    for (const batch of context.unprojected) this.projector.add(batch);
+export async function recover(context: RecoveryContext): Promise<Recovered> {
+  const cursor = await context.stores.projection.cursor();
+  const fromSnapshot = await fromSnapshotStore(context);
+  const state = fromSnapshot?.state ?? (await fromTables(context));
+  const unprojected = await replay(context, state, Math.min(fromSnapshot?.seq ?? cursor, cursor), cursor);
+  while (!state.stepRebuild(rebuildOps, context.runtime.now())) await turn(context.runtime);
+  if (state.seq !== context.lease.lastSeq) {
+    throw new Error(`the journal ends at ${state.seq}, the lease says ${context.lease.lastSeq}`);
   }
+  return { state, ...unprojected, source: fromSnapshot === undefined ? 'tables' : 'snapshot' };
+}
 
-  get state(): TenantState {
-    return this.#c.state;
-  }
-
-  get lease(): Lease {
-    return this.#c.lease;
-  }
-
-  get durableSeq(): number {
-    return this.#c.lease.lastSeq;
-  }
-
-  get ended(): boolean {
-    return this.#ended;
-  }
-
-  /** Whether everybody who was taken is answered, and everything is durable. */
-  get isIdle(): boolean {
-    return (
-      this.#c.mailbox.size === 0 &&
-      this.#current === undefined &&
-      this.#parking.isEmpty &&
-      this.#awaitingOrder.length === 0 &&
-      this.#committer.isIdle
-    );
-  }
-
-  /** Everybody who was taken from the mailbox and has no answer yet, in order. */
-  get unanswered(): Entry[] {
-    const { inFlight, gatheringEntries } = this.#committer;
-    const entries = new Set([
-      ...(inFlight?.waiters.map(({ entry }) => entry) ?? []),
-      ...gatheringEntries,
-      ...this.#awaitingOrder.map(({ entry }) => entry),
-      ...(this.#current === undefined ? [] : [this.#current]),
-      ...this.#parking.entries,
-    ]);
-    return [...entries];
-  }
-
-  /** Something may be done: goes on in a later turn of the loop. */
-  wake(): void {
-    if (this.#scheduled || this.#ended) return;
-    this.#scheduled = true;
-    this.#c.runtime.soon(() => this.#turn());
-  }
-
-  /** Resolves when the term is idle, or has ended. */
-  idle(): Promise<void> {
-    if (this.#ended) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#idle.push(resolve);
-      this.wake();
-    });
-  }
-
-  /** Stops every activity; what is in flight is for a successor to find out about. */
-  close(): void {
-    this.#ended = true;
-    this.#committer.close();
-    this.#parking.close();
-    this.projector.stop();
-    this.#watch.stop();
-    this.#sleep?.cancel();
-    for (const resolve of this.#idle.splice(0)) resolve();
-  }
-
-  #makeProjector(): Projector {
-    const { stores, runtime, state, cursor, onError } = this.#c;
-    return new Projector({
-      store: stores.projection,
-      runtime,
-      cursor,
-      onProjected: (items, keys) => {
-        for (const item of items) state.documents.settle(item);
-        for (const key of keys) state.keys.delete(key);
-        this.wake();
-      },
-      onLost: () => this.#end('lost', 'the follower is moved by another owner'),
-      onError: (error) => onError('projection failed; trying again', error),
-    });
-  }
-
-  #turn(): void {
-    this.#scheduled = false;
-    if (this.#ended) return;
-    try {
-      if (this.#watch.isTrusted) this.#work();
-      else void this.#watch.beat();
-    } catch (error) {
-      this.#c.onError('a turn of the actor failed', error);
-      // Decided again it would fail again, and the tenant with it.
-      this.#running?.answer(reject('internal', 'the engine failed on this request'));
-      this.#end('bug', (error as Error).message);
-    }
-  }
-
-  /** Time never goes back for the order, whatever the wall clock does. */
-  #now(): Instant {
-    return Math.max(this.#c.runtime.now(), this.#lastNow);
-  }
-
-  #work(): void {
-    const { runtime, state } = this.#c;
-    const now = this.#now();
-    this.#lastNow = now;
-    const stopAt = runtime.monotonic() + sliceMsMax;
-    let more = state.growStep();
-    if (!this.#stepRebuild(now)) more = true;
-    if (!this.#clock.ready(now) && !this.#clock.isWaiting) more = true;
-    if (this.#takeEntries(now, stopAt)) more = true;
-    this.#committer.flush();
-    this.#clock.readAhead(now);
-    if (more) this.wake();
-    else this.#rest(now);
-  }
-
-  /** Runs entries until none is left, the turn is over or the batch is full; true when the turn ended early. */
-  #takeEntries(now: Instant, stopAt: number): boolean {
-    const { runtime } = this.#c;
-    while (!this.#committer.isFull) {
-      const entry = this.#nextEntry();
-      if (entry === undefined) return false;
-      if (runtime.monotonic() > entry.deadlineAt && entry.decided === 0) {
-        entry.answer(
-          reject('unavailable', 'the request waited for longer than its time-out', { retryAfterSeconds: 1 }),
-        );
-        continue;
-      }
-      this.#running = entry;
-      const isDone = this.#run(entry, now, stopAt);
-      this.#running = undefined;
-      if (!isDone) {
-        this.#current = entry;
-        // The turn is over, or something else has to happen first (a commit, a read, a slice of the order).
-        return !this.#clock.isWaiting && (runtime.monotonic() > stopAt || !this.#clock.ready(now));
-      }
-      if (entry.alone || runtime.monotonic() > stopAt) return true;
-    }
-    return false;
-  }
-
-  /** While the follower is too far behind, only what has begun goes on. */
-  #nextEntry(): Entry | undefined {
-    const { state, options, mailbox } = this.#c;
-    const entry = this.#current ?? this.#parking.shift();
-    this.#current = undefined;
-    if (entry !== undefined) return entry;
-    return state.documents.pendingBytes > options.unprojectedBytesMax ? undefined : mailbox.shift();
-  }
-
-  /** True when the entry is decided, parked or answered; false when it has to go on in a later turn. */
-  #run(entry: Entry, now: Instant, stopAt: number): boolean {
-    switch (entry.request.op) {
-      case 'next':
-        return this.#clock.ready(now) && this.#write(entry, now, stopAt);
-      case 'queue':
-        return this.#clock.ready(now) && this.#read(entry, now);
-      case 'get':
-      case 'explain':
-      case 'list':
-      case 'history':
-      case 'getSettings':
-        return this.#read(entry, now);
-      default:
-        return this.#write(entry, now, stopAt);
-    }
-  }
-
-  #read(entry: Entry, now: Instant): boolean {
-    this.#parking.forgetAbsent(entry);
-    const result = this.#reads.run(entry, now);
-    if ('needs' in result) this.#parking.park(entry, result.needs);
-    else if ('later' in result) void this.#parking.answerLater(entry, result.later);
-    else this.#committer.answerWhenDurable(entry, result.reply);
-    return true;
-  }
-
-  #write(entry: Entry, now: Instant, stopAt: number): boolean {
-    const { request } = entry;
-    if (entry.alone && !this.#committer.isIdle) return false;
-    entry.commands ??= readCommands(request as Parameters<typeof readCommands>[0], this.#c.state, now);
-    if (request.op === 'createMany') return this.#writeLines(entry, request.firstLine, now, stopAt);
-    const [command] = entry.commands;
-    // A settings document may be durable already: only its answer was waiting when a term ended.
-    const reply = entry.decided > 0 ? this.#settingsAnswer(entry) : this.#reply(entry, command, now);
-    if (reply === undefined) return true;
-    entry.decided = 1;
-    this.#finish(entry, reply);
-    return true;
-  }
-
-  #writeLines(entry: Entry, firstLine: number, now: Instant, stopAt: number): boolean {
-    const commands = entry.commands as (Command | Rejection)[];
-    for (; entry.decided < commands.length; entry.decided++) {
-      const isLook = entry.decided % commandsALook === commandsALook - 1;
-      if (this.#committer.isFull || (isLook && this.#c.runtime.monotonic() > stopAt)) {
-        this.#committer.note(entry);
-        return false;
-      }
-      const reply = this.#reply(entry, commands[entry.decided], now);
-      if (reply === undefined) return true;
-      addLine(entry, firstLine, reply);
-    }
-    this.#committer.answerWhenDurable(entry, linesAnswer(entry));
-    return true;
-  }
-
-  /** The reply to one command, with its events applied; undefined when the entry waits for a read first. */
-  #reply(entry: Entry, command: Command | Rejection, now: Instant): Reply | undefined {
-    if (isRejection(command)) return command;
-    const { state, newId } = this.#c;
-    const { request } = entry;
-    this.#parking.forgetAbsent(entry);
-    const needs = needsOf(state, command, entry.absent, now);
-    if (needs !== undefined) {
-      this.#committer.note(entry);
-      this.#parking.park(entry, needs);
+async function fromSnapshotStore(context: RecoveryContext): Promise<{ state: TenantState; seq: number } | undefined> {
+  const { stores, tenantId, runtime, onNote } = context;
+  try {
+    const stored = await stores.snapshots.load(tenantId);
+    if (stored === undefined) return undefined;
+    const fault =
+      faultOf(stored.manifest, stored.chunks, context) ?? (await divergence(stored.manifest, stores.journal));
+    if (fault !== undefined) {
+      onNote(`snapshot refused: ${fault}`);
       return undefined;
     }
-    const isTrial = 'dryRun' in request && request.dryRun === true;
-    const decision = decide(state, command, now, isTrial ? () => nobody : newId);
-    if (isRejection(decision)) return decision;
-    const { itemId, events, ...outcome } = decision;
-    if (isTrial) {
-      const item = events.find((event) => 'item' in event)?.item ?? state.mustDocument(itemId as string);
-      return previewAnswer(state, item, now);
+    const state = new TenantState(context.stateOptions);
+    state.table.reserve(stored.manifest.itemCount);
+    const reader = new SnapshotReader(state);
+    for (const chunk of stored.chunks) {
+      reader.read(chunk);
+      await turn(runtime);
     }
-    for (const event of events) this.#apply(event);
-    if (command.type === 'next' && events.length > 0) this.#clock.taken();
-    if (request.op === 'putSettings') return this.#settingsAnswer(entry);
-    if (itemId === undefined || request.op === 'createMany') return { ...outcome, id: itemId };
-    return itemAnswer(state, state.mustDocument(itemId), now, outcome);
-  }
-
-  #apply(event: Batch['events'][number]): void {
-    this.#c.state.apply(event);
-    this.#committer.add(event, this.#c.state);
-  }
-
-  /** The entry is decided: answered when durable, settings also when the order built from them is in force. */
-  #finish(entry: Entry, reply: Reply): void {
-    if (entry.request.op === 'putSettings' && !isRejection(reply) && this.#c.state.rebuild !== undefined) {
-      this.#awaitingOrder.push({ entry, reply });
-      this.#committer.note(entry);
-      this.wake();
-    } else this.#committer.answerWhenDurable(entry, reply);
-  }
-
-  #settingsAnswer(entry: Entry): Reply {
-    const { state } = this.#c;
-    return entry.request.op === 'putSettings' && entry.request.kind === 'categories'
-      ? settingsAnswer(state.categoriesVersion, this.#lastNow, { categories: [...state.categories.documents] })
-      : settingsAnswer(state.prioritizationVersion, this.#lastNow, { schemas: [...state.prioritization.documents] });
-  }
-
-  #stepRebuild(now: Instant): boolean {
-    if (!this.#c.state.stepRebuild(rebuildOpsATurn, now)) return false;
-    for (const { entry, reply } of this.#awaitingOrder.splice(0)) this.#committer.answerWhenDurable(entry, reply);
-    return true;
-  }
-
-  #durable(batch: Batch, begunAt: number): void {
-    this.#watch.trust(begunAt);
-    this.projector.add(batch);
-    this.wake();
-  }
-
-  #end(cause: TermEnd['cause'], detail: string, transient = false): void {
-    if (this.#ended) return;
-    this.close();
-    const { inFlight } = this.#committer;
-    this.#c.onEnd({ cause, detail, transient, inFlight, unanswered: this.unanswered });
-  }
-
-  /** Nothing to do now: sleeps until time has something to do, unless something wakes us before. */
-  #rest(now: Instant): void {
-    if (this.isIdle) for (const resolve of this.#idle.splice(0)) resolve();
-    const until = this.#clock.isLoading ? Number.POSITIVE_INFINITY : this.#clock.nextLook(now);
-    if (until === this.#sleep?.until) return;
-    this.#sleep?.cancel();
-    this.#sleep = undefined;
-    if (until === Number.POSITIVE_INFINITY) return;
-    const cancel = this.#c.runtime.timer(Math.min(Math.max(1, until - now), sleepMsMax), () => {
-      this.#sleep = undefined;
-      this.wake();
-    });
-    this.#sleep = { until, cancel };
+    reader.end(runtime.now());
+    return { state, seq: stored.manifest.seq };
+  } catch (error) {
+    onNote(`snapshot not usable: ${(error as Error).message}`);
+    return undefined;
   }
 }
 
-function textOf(outcome: Exclude<CommitOutcome, { kind: 'committed' }>): string {
-  if (outcome.kind === 'refused') return `${outcome.sqlState} ${outcome.detail}`;
-  return outcome.kind === 'unknown' ? outcome.cause : 'the lease is held by another owner';
+/** Why a snapshot cannot be trusted, undefined when it can. */
+function faultOf(
+  manifest: SnapshotManifest,
+  chunks: readonly Uint8Array[],
+  context: RecoveryContext,
+): string | undefined {
+  if (manifest.format !== snapshotFormat) return `format ${manifest.format} is not ${snapshotFormat}`;
+  if (manifest.tenantId !== context.tenantId) return 'it is another tenant’s';
+  if (!(manifest.seq >= 0 && manifest.seq <= manifest.endSeq)) return 'its numbers make no sense';
+  if (manifest.endSeq > context.lease.lastSeq) return `it is ahead of the journal (${manifest.endSeq})`;
+  if (manifest.epoch > context.lease.epoch) return `its epoch ${manifest.epoch} lies in the future`;
+  if (manifest.chunkCount !== chunks.length) return 'chunks are missing';
+  return checksumOf(chunks) === manifest.sha256 ? undefined : 'the checksum is wrong';
+}
+
+/**
+ * A database that was set back and went on under new epochs has other events under the same numbers: the snapshot's last
+ * event is its own only if the journal has it from the snapshot's epoch or before.
+ */
+async function divergence({ epoch, endSeq }: SnapshotManifest, journal: Journal): Promise<string | undefined> {
+  if (endSeq === 0) return undefined;
+  const [row] = await journal.read(endSeq - 1, 1);
+  if (row !== undefined && row.seq <= endSeq && row.epoch <= epoch) return undefined;
+  return `it is of another history: event ${endSeq} was not written in its epoch ${epoch} or before`;
+}
+
+/** SHA-256 over all chunks, in order. */
+export function checksumOf(chunks: readonly Uint8Array[]): string {
+  const hash = createHash('sha256');
+  for (const chunk of chunks) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+async function fromTables(context: RecoveryContext): Promise<TenantState> {
+  const { projection } = context.stores;
+  const state = new TenantState(context.stateOptions);
+  const [categories, prioritization] = await Promise.all([
+    projection.settings('categories'),
+    projection.settings('prioritization'),
+  ]);
+  state.restoreSettings({
+    categories: categories?.kind === 'categories' ? categories.document : context.stateOptions.categories,
+    categoriesVersion: categories?.version ?? 0,
+    categoriesAt: categories?.at,
+    schemas: prioritization?.kind === 'prioritization' ? prioritization.document : context.stateOptions.schemas,
+    prioritizationVersion: prioritization?.version ?? 0,
+    prioritizationAt: prioritization?.at,
+  });
+  await projection.scanKnown(({ captureIds, keys }) => {
+    for (const captureId of captureIds) state.known.add(`c:${captureId}`);
+    for (const key of keys) state.known.add(`k:${key}`);
+  });
+  await projection.scanOpen(itemsASlice, (slice) => restoreSlice(state, slice, context.runtime.now()));
+  return state;
+}
+
+function restoreSlice(state: TenantState, slice: OpenItems, now: Instant): void {
+  for (let i = 0; i < slice.count; i++) state.restore(schedulingOf(slice, i), now);
+}
+
+function schedulingOf(slice: OpenItems, i: number): Scheduling {
+  return {
+    id: slice.id[i],
+    captureId: slice.captureId[i] ?? undefined,
+    seq: slice.seq[i],
+    version: slice.version[i],
+    status: slice.status[i],
+    category: slice.category[i] ?? undefined,
+    customerSegment: slice.customerSegment[i] ?? undefined,
+    assignedTo: slice.assignedTo[i] ?? undefined,
+    businessValue: Number.isNaN(slice.businessValue[i]) ? undefined : slice.businessValue[i],
+    createdDateTime: slice.created[i],
+    activationDateTime: optional(slice.activation[i]),
+    dueDateTime: optional(slice.due[i]),
+    expirationDateTime: optional(slice.expiration[i]),
+  };
+}
+
+function optional(instant: Instant): Instant | undefined {
+  return Number.isNaN(instant) ? undefined : instant;
+}
+
+/** Applies the journal after `fromSeq`. What the follower has not written yet comes back as batches, bounded in bytes. */
+async function replay(
+  context: RecoveryContext,
+  state: TenantState,
+  fromSeq: number,
+  projectedSeq: number,
+): Promise<{ cursor: number; unprojected: Batch[] }> {
+  const { journal, projection } = context.stores;
+  let cursor = projectedSeq;
+  let unprojected: Batch[] = [];
+  state.seq = fromSeq;
+  while (state.seq < context.lease.lastSeq) {
+    const rows = await journal.read(state.seq, rowsARead);
+    if (rows.length === 0) break;
+    for (const row of rows) {
+      await hydrate(context, state, row, cursor);
+      const batch = applyRow(state, row, cursor);
+      if (batch.events.length > 0) unprojected.push(batch);
+    }
+    if (state.documents.pendingBytes > context.unprojectedBytesMax) {
+      cursor = await projectNow(projection, state, cursor, unprojected);
+      unprojected = [];
+    }
+    await turn(context.runtime);
+  }
+  return { cursor, unprojected };
+}
+
+/** Reads the documents that the row's events change and that are not in memory, nor made by the row itself. */
+async function hydrate(
+  { stores }: RecoveryContext,
+  state: TenantState,
+  row: JournalRow,
+  projectedSeq: number,
+): Promise<void> {
+  state.documents.evict();
+  const made = new Set<string>();
+  const cold = new Set<string>();
+  row.events.forEach((event, index) => {
+    if ('item' in event && row.seq + index > projectedSeq) made.add(event.item.id);
+    if ('id' in event && !made.has(event.id) && !state.documents.has(event.id)) cold.add(event.id);
+  });
+  if (cold.size === 0) return;
+  for (const item of await stores.projection.load([...cold])) state.documents.offer(item);
+}
+
+function applyRow(state: TenantState, row: JournalRow, projectedSeq: number): Batch {
+  const batch = new Batch(Math.max(projectedSeq, row.seq - 1));
+  row.events.forEach((event: Event, index) => {
+    const seq = row.seq + index;
+    if (seq <= state.seq) return;
+    state.apply(event, projectedSeq);
+    if (seq > projectedSeq) batch.add(event, state);
+  });
+  return batch;
+}
+
+/** The follower is far behind: writes what has piled up before more is read. */
+async function projectNow(
+  projection: TenantStores['projection'],
+  state: TenantState,
+  cursor: number,
+  batches: readonly Batch[],
+): Promise<number> {
+  for (const batch of batches) {
+    const { items, history, keys, settings, toSeq } = batch;
+    const newest = [...new Map(items.map((item) => [item.id, item])).values()];
+    if (!(await projection.project({ fromSeq: cursor, toSeq, items: newest, history, keys, settings }))) {
+      throw new Error('the follower is moved by another owner');
+    }
+    cursor = toSeq;
+    for (const item of newest) state.documents.settle(item);
+    for (const { key } of keys) state.keys.delete(key);
+  }
+  state.documents.evict();
+  return cursor;
+}
+
+function turn(runtime: Runtime): Promise<void> {
+  return new Promise((resolve) => {
+    runtime.soon(resolve);
+  });
 }
