@@ -185,6 +185,27 @@ test('the category’s time to the due date counts from activation, else from cr
   assert.equal(due({ dueDateTime: iso(start + 7) }), 7);
 });
 
+test('a create that is repeated after its item has expired is answered as the first time', () => {
+  const tenant = new Tenant();
+  const value = { captureId: 'c', expirationDateTime: new Date(start + 10).toISOString() };
+  const keyed = { key: ['k', 'f'] as [string, string] };
+  const first = tenant.create(value, keyed);
+  tenant.now += 10;
+  const [repeated, replayed] = [tenant.create(value), tenant.create(value, keyed)];
+  assert.deepEqual([first, repeated, replayed].map(code), [201, 200, 201]);
+  assert.equal((repeated as Decision).itemId, (first as Decision).itemId);
+});
+
+test('an item does not come in after its expiration, nor does an upsert end it before it was created', () => {
+  const tenant = new Tenant();
+  const iso = (ms: number) => new Date(ms).toISOString();
+  assert.equal(code(tenant.create({ expirationDateTime: iso(start) })), 'invalid-value');
+  tenant.create({ captureId: 'c' });
+  tenant.now += 10;
+  const upsert = (at: number) => tenant.create({ captureId: 'c', expirationDateTime: iso(at) }, { mode: 'upsert' });
+  assert.deepEqual([upsert(start), upsert(start + 1)].map(code), ['invalid-value', 200]);
+});
+
 test('an expiration that has passed does not end a restarted item at once', () => {
   const tenant = new Tenant();
   const { id } = tenant.item(tenant.create({ expirationDateTime: new Date(start + 10).toISOString() }));

@@ -1,4 +1,5 @@
 import type { Command, Create, ItemCommand, Next, Update } from './command.js';
+import { expiresTooEarly, isExpiredAt } from './draft.js';
 import type { Event, ItemMoved, Move } from './event.js';
 import { itemRecord } from './item-record.js';
 import { readyStatus, refuseStep } from './life-cycle.js';
@@ -74,6 +75,8 @@ function create(state: TenantState, command: Create, now: Instant, newId: () => 
   const { draft } = command;
   const existing = draft.captureId === undefined ? undefined : state.findByCapture(draft.captureId);
   if (existing !== undefined) return repeat(state, command, existing, now);
+  // Not earlier: a repeated create is answered as the first time, also when its item has expired meanwhile.
+  if (isExpiredAt(draft.expirationDateTime, draft.createdDateTime ?? now)) return expired();
   const item = newItem(state, draft, now, newId());
   const event: Event = { type: 'created', at: now, by: command.by, item };
   return { events: [keyed(event, command, 201)], itemId: item.id, status: 201 };
@@ -94,8 +97,14 @@ function repeat(state: TenantState, command: Create, existing: WorkItem, now: In
   if (isOlder(draft, existing)) return { ...unchanged, ignored: true };
   const refused = refuseStep(existing.status, 'update');
   if (refused !== undefined) return refused;
-  const whole: Draft = { ...draft, createdDateTime: draft.createdDateTime ?? existing.createdDateTime };
+  const createdDateTime = draft.createdDateTime ?? existing.createdDateTime;
+  if (isExpiredAt(draft.expirationDateTime, createdDateTime)) return expired();
+  const whole: Draft = { ...draft, createdDateTime };
   return updated(state, command, existing, whole, draft.category, now);
+}
+
+function expired(): Rejection {
+  return fault('/expirationDateTime', 'invalid-value', expiresTooEarly);
 }
 
 /** Whether a message left its source before the one that the item stands for. */

@@ -85,7 +85,14 @@ export function parseDraft(value: unknown, at: Reading): Draft | Rejection {
   if (!isObject(value)) return fault('', 'invalid-value', 'expected a JSON object: one work item');
   const reader = new DraftReader({ attributes: '{}', fingerprint: '' }, at);
   for (const name in value) reader.read(name, value[name]);
-  return reader.finish(at.now);
+  return reader.finish(undefined);
+}
+
+export const expiresTooEarly = 'expected a time after the item was created';
+
+/** Whether an item's expiration, if it has one, has passed at the instant. */
+export function isExpiredAt(expiration: Instant | undefined, at: Instant): boolean {
+  return expiration !== undefined && expiration <= at;
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
@@ -143,14 +150,17 @@ export class DraftReader {
     this.#walk.add(`/${name}`, 'invalid-value', detail);
   }
 
-  /** The finished draft; `created` is when the item counts as created if the draft does not say. */
-  finish(created: Instant): Draft | Rejection {
+  /**
+   * The finished draft; `created` is when the item counts as created if the draft does not say. Undefined: it is for
+   * `decide` to say, because the same text must read the same whenever it comes again.
+   */
+  finish(created: Instant | undefined): Draft | Rejection {
     const { draft } = this;
     const { createdDateTime = created, expirationDateTime } = draft;
-    if (createdDateTime > this.#at.now + clockSkewMs) {
+    if (createdDateTime !== undefined && createdDateTime > this.#at.now + clockSkewMs) {
       this.fault('createdDateTime', `expected a time that is not in the future; ${clockSkewMs} ms of skew are allowed`);
-    } else if (expirationDateTime !== undefined && expirationDateTime <= createdDateTime) {
-      this.fault('expirationDateTime', 'expected a time after the item was created');
+    } else if (createdDateTime !== undefined && isExpiredAt(expirationDateTime, createdDateTime)) {
+      this.fault('expirationDateTime', expiresTooEarly);
     }
     if (this.#walk.faults.length > 0) return refusal(this.#walk.faults);
     this.#walk.hash.mix(this.#a, this.#b);
