@@ -9,7 +9,9 @@ import type { Loader } from './loader.js';
 import type { Runtime } from './ports.js';
 
 const crossingsATurn = 2000;
-const dueATurn = 500;
+/** Due items collected, and read, at once; decided are fewer a turn, because code that has not run yet is ten times slower. */
+const dueMax = 500;
+const decidedATurn = 100;
 /** Deadlines looked at in one turn: those of items that moved on cost next to nothing, but there may be millions. */
 const deadlinesATurn = 5000;
 const retryMs = 50;
@@ -90,14 +92,14 @@ export class OrderClock {
   /** False when some are left: too many for one turn, or their documents have to be read first. */
   #decideDue(now: Instant): boolean {
     const { state, apply } = this.#c;
-    this.#collect(now);
+    if (this.#due.length === 0) this.#collect(now);
     const cold = this.#due.filter((id) => !state.documents.has(id));
     if (cold.length > 0) {
       this.#load(cold);
       return false;
     }
-    while (this.#due.length > 0) {
-      if (this.#c.isFull()) return false;
+    for (let decided = 0; this.#due.length > 0; decided++) {
+      if (decided === decidedATurn || this.#c.isFull()) return false;
       const id = this.#due.pop() as string;
       const command = dueCommand(state, id, now);
       if (command === undefined) continue;
@@ -109,8 +111,8 @@ export class OrderClock {
 
   #collect(now: Instant): void {
     const { state } = this.#c;
-    const seen = new Set(this.#due);
-    for (let looked = 0; state.deadlines.earliest <= now && seen.size < dueATurn && looked < deadlinesATurn; looked++) {
+    const seen = new Set<string>();
+    for (let looked = 0; state.deadlines.earliest <= now && seen.size < dueMax && looked < deadlinesATurn; looked++) {
       const slot = state.deadlines.pop();
       if (!state.table.isOpen(slot)) continue;
       const id = state.table.idOf(slot);
