@@ -99,7 +99,7 @@ class Outbox {
 }
 
 /** How late this thread's loop was since the last scrape. */
-function measureLag(registry: Registry): void {
+export function measureLag(registry: Registry): void {
   const histogram = monitorEventLoopDelay({ resolution: lagResolutionMs });
   histogram.enable();
   new Gauge({
