@@ -38,6 +38,13 @@ export class Loader {
     if (!this.#reading) void this.#read();
   }
 
+  /** Keeps the documents within their bound while nothing is read: those that are projected may go. */
+  relieve(): void {
+    if (this.#reading) return;
+    if (this.#fresh) void this.#used();
+    else this.#state.documents.evict();
+  }
+
   async #read(): Promise<void> {
     this.#reading = true;
     while (this.#wanted.length > 0) {

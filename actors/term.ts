@@ -89,7 +89,7 @@ export class Term {
     const { stores, runtime, state, lease, options, metrics, onError } = context;
     const loader = new Loader(stores.projection, state, runtime);
     const wake = () => this.wake();
-    this.projector = this.#makeProjector();
+    this.projector = this.#makeProjector(loader);
     this.#committer = new Committer({
       lease,
       journal: stores.journal,
@@ -197,7 +197,7 @@ export class Term {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #makeProjector(): Projector {
+  #makeProjector(loader: Loader): Projector {
     const { stores, runtime, state, cursor, onError } = this.#c;
     return new Projector({
       store: stores.projection,
@@ -206,6 +206,7 @@ export class Term {
       onProjected: (items, keys) => {
         for (const item of items) state.documents.settle(item);
         for (const key of keys) state.keys.delete(key);
+        loader.relieve();
         this.wake();
       },
       onLost: () => this.#end('lost', 'the follower is moved by another owner'),
