@@ -1,5 +1,5 @@
 import { isAcknowledged, type Operation } from './history.js';
-import { isSame, stateText } from './item-model.js';
+import { clockSlackMs, isSame, stateText } from './item-model.js';
 import type { JournalFold } from './journal-fold.js';
 import type { Violations } from './violation.js';
 
@@ -18,7 +18,9 @@ export function checkAnswers(operations: readonly Operation[], fold: JournalFold
     const { answer } = operation;
     if (answer?.kind === 'faulty') violations.add('faulty-answer', `${nameOf(operation)}: ${answer.detail}`);
     if (operation.action === 'create') checkCreate(operation, fold, violations);
-    else if (isAcknowledged(operation)) checkChange(operation, fold, violations);
+    else if (operation.action === 'again' && answer?.kind === 'refused') {
+      violations.add('faulty-answer', `${nameOf(operation)}: refused as ${answer.code} what was accepted before`);
+    } else if (isAcknowledged(operation)) checkChange(operation, fold, violations);
     checkSeen(operation, fold, violations);
   }
 }
@@ -26,7 +28,11 @@ export function checkAnswers(operations: readonly Operation[], fold: JournalFold
 /** The first attempt of a create that nobody else knows of must have made the item. */
 function checkCreate(operation: Operation, fold: JournalFold, violations: Violations): void {
   const { answer, captureId = '' } = operation;
-  if (answer?.kind === 'refused') violations.add('faulty-answer', `${nameOf(operation)}: refused as ${answer.code}`);
+  // What comes after its expiration is refused, unless an earlier attempt has made the item.
+  const isLate = (operation.expirationAt ?? Number.POSITIVE_INFINITY) < (operation.ret ?? 0) + clockSlackMs;
+  if (answer?.kind === 'refused' && !isLate) {
+    violations.add('faulty-answer', `${nameOf(operation)}: refused as ${answer.code}`);
+  }
   if (answer?.kind !== 'done' && answer?.kind !== 'line') return;
   if (answer.status !== 201 && operation.attempts === 1) {
     violations.add('faulty-answer', `${nameOf(operation)}: ${answer.status} for a new captureId`);

@@ -101,6 +101,8 @@ export function readAnswer(http: HttpAnswer): { answer: Answer; captureId?: stri
   if (status === 404) return { answer: { kind: 'absent' } };
   const problem = JSON.parse(body) as { code: string; itemStatus?: Status; version?: number };
   const { code, itemStatus, version } = problem;
+  if (code === 'invalid-value' && http.body.includes('/expirationDateTime'))
+    return { answer: { kind: 'refused', code } };
   if (status === 409 && itemStatus !== undefined) return { answer: { kind: 'refused', code, status: itemStatus } };
   if (status === 412 && version !== undefined) return { answer: { kind: 'refused', code, version } };
   return { answer: { kind: 'faulty', detail: `${status} ${body.slice(0, 300)}` } };

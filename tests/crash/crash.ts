@@ -13,7 +13,7 @@ that nothing acknowledged is lost, doubled or owned twice, that the journal has 
 linearizable, and that every decision of next was the right one.
 
   --server, --postgres, --redis   kills of each: 25, 5 and 5 unless told
-  --clients N     that ask as fast as they are answered: 24 unless told
+  --clients N     that ask as fast as they are answered: 128 unless told
   --seed N        of the clients' choices and of the order of the kills; drawn and printed unless told
   --json FILE     also writes the result there
   --history FILE  also writes there what the clients saw, one operation a line; with violations it is written anyway
@@ -25,7 +25,7 @@ const { values } = parseArgs({
     server: { type: 'string', default: '25' },
     postgres: { type: 'string', default: '5' },
     redis: { type: 'string', default: '5' },
-    clients: { type: 'string', default: '24' },
+    clients: { type: 'string', default: '128' },
     seed: { type: 'string' },
     json: { type: 'string' },
     history: { type: 'string' },
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
     seed: values.seed === undefined ? Math.floor(Math.random() * 1e6) : Number(values.seed),
     clients: Number(values.clients),
     faults: { server: Number(values.server), postgres: Number(values.postgres), redis: Number(values.redis) },
-    times: { calmMsMin: 1000, calmMsMax: 3500 },
+    times: { calmMsMin: 1000, calmMsMax: 3500, earlyShare: 0.2 },
   };
   console.log(`seed ${plan.seed}`);
   const aborted = new AbortController();

@@ -22,13 +22,12 @@ export interface Killable {
 const recoveredAnswers = 100;
 const recoveryMsMax = 60_000;
 const pollMs = 20;
-/** Part of the server's kills that come while it still recovers from the last one. */
-const earlyShare = 0.2;
-
 export interface FaultTimes {
   /** Load between a recovery and the next fault, milliseconds, drawn evenly. */
   calmMsMin: number;
   calmMsMax: number;
+  /** Part of the server's kills in a row that come while it still starts or recovers from the last one. */
+  earlyShare: number;
 }
 
 /** Kills one process after the other under load, in an order drawn from the seed, each when the last is overcome. */
@@ -44,7 +43,7 @@ export async function injectFaults(
   const faults: Fault[] = [];
   for (const [index, kind] of kinds.entries()) {
     signal?.throwIfAborted();
-    const isEarly = kind === 'server' && kinds[index - 1] === 'server' && random() < earlyShare;
+    const isEarly = kind === 'server' && kinds[index - 1] === 'server' && random() < times.earlyShare;
     if (isEarly) await sleep(random() * 1000);
     else {
       await recovered(load);

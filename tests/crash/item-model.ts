@@ -31,6 +31,9 @@ export type Action =
   /** 412: the version was another than the one expected. */
   | { do: 'mismatch'; expected: number; version: number };
 
+/** Times of items are the server's wall clock, times of operations the harness's monotonic one. */
+export const clockSlackMs = 1000;
+
 export type Command = Move | 'update' | 'assign';
 
 const open: readonly Status[] = ['scheduled', 'queued', 'assigned', 'held', 'errorheld'];

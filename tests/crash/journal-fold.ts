@@ -62,9 +62,12 @@ export class JournalFold {
   lastSeq = 0;
   lastEpoch = 0;
   readonly #violations: Violations;
+  readonly #upToSeq: number;
 
-  constructor(violations: Violations) {
+  /** @param upToSeq events after this one are left out. */
+  constructor(violations: Violations, upToSeq = Number.POSITIVE_INFINITY) {
     this.#violations = violations;
+    this.#upToSeq = upToSeq;
   }
 
   add(row: Row): void {
@@ -75,7 +78,9 @@ export class JournalFold {
     }
     if (row.epoch < this.lastEpoch) this.#note('epoch', `row ${row.seq}: ${row.epoch} after ${this.lastEpoch}`);
     this.lastEpoch = Math.max(this.lastEpoch, row.epoch);
-    for (const [index, event] of row.events.entries()) this.#apply(event, row.seq + index);
+    for (const [index, event] of row.events.entries()) {
+      if (row.seq + index <= this.#upToSeq) this.#apply(event, row.seq + index);
+    }
     this.lastSeq = row.seq + row.events.length - 1;
   }
 

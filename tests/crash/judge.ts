@@ -3,12 +3,13 @@ import { isAcknowledged, type Operation } from './history.js';
 import { JournalFold, type Row } from './journal-fold.js';
 import { findFault, stepsByItem, stepText } from './linearizability.js';
 import { OrderReplay } from './order-replay.js';
-import { checkTables, type Tables } from './tables.js';
+import { checkLease, checkTables, type Tables } from './tables.js';
 import { Violations } from './violation.js';
 
 /** Everything that a run left behind. */
 export interface Evidence {
   operations: readonly Operation[];
+  /** The rows of the journal, in order. */
   journal: AsyncIterable<Row> | Iterable<Row>;
   tables: Tables;
 }
@@ -36,12 +37,15 @@ export async function judge({ operations, journal, tables }: Evidence): Promise<
   const violations = new Violations();
   const fold = new JournalFold(violations);
   const replay = new OrderReplay(violations);
+  const projected = new JournalFold(new Violations(), tables.cursor);
   for await (const row of journal) {
     fold.add(row);
+    projected.add(row);
     replay.add(row);
   }
   checkAnswers(operations, fold, violations);
-  checkTables(tables, fold, violations);
+  checkLease(tables, fold, violations);
+  checkTables(tables, projected, violations);
   const { operations: resolved, outcomes } = resolveUnknown(operations, fold);
   const steps = checkItems(resolved, violations);
   const acknowledged = operations.filter(isAcknowledged);

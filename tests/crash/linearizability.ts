@@ -1,5 +1,5 @@
 import type { Operation } from './history.js';
-import { type Action, after, type ItemState, isSame, type Maybe, stateText } from './item-model.js';
+import { type Action, after, clockSlackMs, type ItemState, isSame, type Maybe, stateText } from './item-model.js';
 
 /**
  * Something that happened to one item at one unknown instant between `call` and `ret`. With `ret` Infinity it may also
@@ -88,9 +88,6 @@ class Search {
   }
 }
 
-/** Timers run by the server's wall clock, operations by the harness's monotonic one. */
-const clockSlackMs = 1000;
-
 /** The steps of each item, by captureId. An operation that no item can be named for has none. */
 export function stepsByItem(operations: readonly Operation[]): Map<string, Step[]> {
   const items = new Map<string, Step[]>();
@@ -113,7 +110,7 @@ function stepsOf(operation: Operation): Step[] {
   const { call, lastCall, answer, doubtful } = operation;
   const ret = operation.ret ?? Number.POSITIVE_INFINITY;
   const action = actionOf(operation);
-  const maybe: Step[] = isLook(operation) ? [] : [{ call, ret: Number.POSITIVE_INFINITY, action }];
+  const maybe: Step[] = isLook(operation.action) ? [] : [{ call, ret: Number.POSITIVE_INFINITY, action }];
   const timers = timersOf(operation);
   switch (answer?.kind) {
     case undefined:
@@ -126,7 +123,7 @@ function stepsOf(operation: Operation): Step[] {
     case 'absent':
       return [{ call: lastCall, ret, action: { do: 'absent' } }, ...(doubtful > 0 ? maybe : [])];
     case 'refused':
-      return [...refusalOf(operation, ret), ...(doubtful > 0 ? maybe : [])];
+      return [...refusalOf(operation, ret), ...(doubtful > 0 ? [...maybe, ...timers] : [])];
     case 'done': {
       const { seen } = answer;
       if (!isRepeated(operation)) return [{ call: lastCall, ret, action, seen }, ...timers];
@@ -140,7 +137,7 @@ function isRepeated({ action, answer }: Operation): boolean {
   return answer?.kind === 'done' && (answer.replayed || (action === 'create' && answer.status === 200));
 }
 
-function isLook({ action }: Operation): boolean {
+function isLook(action: Operation['action']): action is 'get' | 'find' | 'again' {
   return action === 'get' || action === 'find' || action === 'again';
 }
 
@@ -167,10 +164,9 @@ function refusalOf({ action, ifMatch, lastCall, answer }: Operation, ret: number
   if (answer.version !== undefined && ifMatch !== undefined) {
     return [{ call: lastCall, ret, action: { do: 'mismatch', expected: ifMatch, version: answer.version } }];
   }
-  if (answer.status === undefined || action === 'create' || isLook({ action } as Operation) || action === 'next')
-    return [];
-  const command = action as Exclude<typeof action, 'get' | 'find' | 'again'>;
-  return [{ call: lastCall, ret, action: { do: 'refuse', command, status: answer.status } }];
+  if (action === 'create') return [{ call: lastCall, ret, action: { do: 'absent' } }];
+  if (answer.status === undefined || isLook(action) || action === 'next') return [];
+  return [{ call: lastCall, ret, action: { do: 'refuse', command: action, status: answer.status } }];
 }
 
 function timersOf({ action, activationAt, expirationAt }: Operation): Step[] {

@@ -12,6 +12,7 @@ export interface CrashReport {
   voidReasons: Record<string, string>;
   load: Record<string, number>;
   faults: Record<string, Record<string, number>>;
+  recoveries: Record<string, number>;
   looked: Record<string, number>;
   unknown: Record<string, number>;
   violations: Record<string, number>;
@@ -35,6 +36,7 @@ export function reportOf(run: CrashRun, plan: CrashPlan): CrashReport {
       checkSeconds: round(run.checkSeconds),
     },
     faults: Object.fromEntries(faultKinds.map((kind) => [kind, faultFigures(run, plan, kind)])),
+    recoveries: run.recoveries,
     looked: verdict.looked,
     unknown: { ...verdict.unknown },
     violations: Object.fromEntries(names.map((name) => [name, verdict.violations.count(name)])),
@@ -71,7 +73,7 @@ function round(value: number): number {
 
 /** The table that people read. */
 export function reportText(report: CrashReport, run: CrashRun): string {
-  const { load, looked, unknown } = report;
+  const { load, looked, unknown, recoveries } = report;
   const lines = [
     '',
     `${load.requestsAnswered} requests answered in ${load.seconds} s with ${load.clients} clients: ` +
@@ -79,6 +81,7 @@ export function reportText(report: CrashReport, run: CrashRun): string {
     '',
     'killed        planned  landed   stall ms min / p50 / max',
     ...faultKinds.map((kind) => faultLine(kind, report.faults[kind]!)),
+    `the server's memory came from a snapshot ${recoveries.snapshot} times, from the tables ${recoveries.tables} times`,
     '',
     `looked at: ${looked.acknowledgedCreates} acknowledged creates, ${looked.acknowledgedChanges} other changes, ` +
       `${looked.items} items, ${looked.events} events in ${looked.journalRows} rows, ${looked.epochs} epochs,`,

@@ -28,6 +28,8 @@ export interface CrashRun {
   loadSeconds: number;
   operationsPerSecond: number;
   checkSeconds: number;
+  /** Where the server's memory came from at each start of a term. */
+  recoveries: { snapshot: number; tables: number };
 }
 
 export interface CrashOptions {
@@ -69,6 +71,7 @@ export async function runCrash(plan: CrashPlan, options: CrashOptions = {}): Pro
       loadSeconds,
       operationsPerSecond,
       checkSeconds,
+      recoveries: system.recoveries,
     };
   } finally {
     http.close();

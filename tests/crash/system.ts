@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseMetrics } from '../../bench/system.js';
 import { LocalServer } from '../../bin/demo/local-server.js';
 import { ApiClient } from '../../bin/intake/api-client.js';
 import { type RedisServer, startRedisServer } from '../../stores/conformance/redis-server.js';
@@ -16,9 +17,10 @@ export const faultKinds = ['server', 'postgres', 'redis'] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
 const apiKey = 'crash-harness-key';
-/** How long a Redis stays away. */
-const redisAwayMs = 300;
+/** How long a Redis stays away: the next fault may come meanwhile. */
+const redisAwayMs = 1500;
 const pollMs = 50;
+const metricsMsMax = 500;
 const settleMsMax = 60_000;
 
 /** The real server as a child process, on a Postgres and a Redis of its own, all of which may be killed. */
@@ -28,7 +30,9 @@ export class CrashSystem {
   readonly #dir: string;
   readonly #postgres: EmbeddedPostgres;
   readonly #env: NodeJS.ProcessEnv;
-  #redis: RedisServer;
+  /** Where the server's memory came from at each start of a term. */
+  readonly recoveries = { snapshot: 0, tables: 0 };
+  #redis: Promise<RedisServer>;
   #server: LocalServer;
 
   private constructor(parts: { dir: string; port: number; postgres: EmbeddedPostgres; redis: RedisServer }) {
@@ -36,7 +40,7 @@ export class CrashSystem {
     this.#dir = dir;
     this.port = port;
     this.#postgres = postgres;
-    this.#redis = redis;
+    this.#redis = Promise.resolve(redis);
     this.#env = {
       ...bareEnvironment(),
       IWD_PORT: `${port}`,
@@ -90,6 +94,7 @@ export class CrashSystem {
   }
 
   async #killServer(): Promise<boolean> {
+    await this.#countRecoveries();
     const wasAlive = this.#server.exitCode === null;
     await this.#server.kill();
     this.#server = this.#startServer();
@@ -111,15 +116,27 @@ export class CrashSystem {
     return Number.parseInt(readFileSync(join(this.#dir, 'postgres', 'postmaster.pid'), 'utf8'), 10);
   }
 
+  /** Comes back later, empty. */
   async #killRedis(): Promise<boolean> {
-    const { process: child, port, stop } = this.#redis;
+    const { process: child, port, stop } = await this.#redis;
     const exited = once(child, 'exit');
     child.kill('SIGKILL');
     await exited;
-    await stop();
-    await sleep(redisAwayMs);
-    this.#redis = await startRedisServer([], port);
+    this.#redis = stop()
+      .then(() => sleep(redisAwayMs))
+      .then(() => startRedisServer([], port));
     return child.signalCode === 'SIGKILL';
+  }
+
+  /** Of the server that is about to end; one that has never served has nothing to tell. */
+  async #countRecoveries(): Promise<void> {
+    const text = await fetch(`http://127.0.0.1:${this.port}/metrics`, { signal: AbortSignal.timeout(metricsMsMax) })
+      .then((response) => response.text())
+      .catch(() => '');
+    for (const { name, labels, value } of parseMetrics(text)) {
+      const source = /source="(snapshot|tables)"/.exec(labels)?.[1] as 'snapshot' | 'tables' | undefined;
+      if (name === 'iwd_recoveries_total' && source !== undefined) this.recoveries[source] += value;
+    }
   }
 
   #startServer(): LocalServer {
@@ -137,6 +154,7 @@ export class CrashSystem {
       if (waitedMs > settleMsMax) return `the follower is ${row?.events} events behind after ${settleMsMax} ms`;
       await sleep(pollMs);
     }
+    await this.#countRecoveries();
     const code = await this.#server.stop();
     return code === 0 ? undefined : `the server's exit code is ${code}:\n${this.serverOutput}`;
   }
@@ -144,7 +162,7 @@ export class CrashSystem {
   /** Ends everything and removes its folder. */
   async stop(): Promise<void> {
     await this.#server.stop();
-    await this.#redis.stop();
+    await (await this.#redis).stop();
     await this.#postgres.stop();
     await rm(this.#dir, { recursive: true, force: true });
   }
