@@ -89,24 +89,33 @@ export class OrderClock {
     });
   }
 
-  /** False when some are left: too many for one turn, or their documents have to be read first. */
+  /**
+   * False when some are left: too many for one turn, or their documents have to be read first. Those at hand are decided
+   * before others are read: a read lets documents go, and with a small cache they would push each other out for ever.
+   */
   #decideDue(now: Instant): boolean {
-    const { state, apply } = this.#c;
+    const { state } = this.#c;
     if (this.#due.length === 0) this.#collect(now);
-    const cold = this.#due.filter((id) => !state.documents.has(id));
-    if (cold.length > 0) {
-      this.#load(cold);
-      return false;
-    }
-    for (let decided = 0; this.#due.length > 0; decided++) {
-      if (decided === decidedATurn || this.#c.isFull()) return false;
+    const cold: string[] = [];
+    for (let decided = 0; this.#due.length > 0 && decided < decidedATurn && !this.#c.isFull(); ) {
       const id = this.#due.pop() as string;
-      const command = dueCommand(state, id, now);
-      if (command === undefined) continue;
-      const decision = decide(state, command, now, neverNew);
-      if (!isRejection(decision)) for (const event of decision.events) apply(event);
+      if (!state.documents.has(id)) cold.push(id);
+      else if (this.#decide(id, now)) decided++;
     }
-    return state.deadlines.earliest > now;
+    const isAll = this.#due.length === 0;
+    this.#due.push(...cold);
+    if (isAll && cold.length > 0) this.#load(cold);
+    return this.#due.length === 0 && state.deadlines.earliest > now;
+  }
+
+  /** Whether something was still due for the item. */
+  #decide(id: string, now: Instant): boolean {
+    const { state, apply } = this.#c;
+    const command = dueCommand(state, id, now);
+    if (command === undefined) return false;
+    const decision = decide(state, command, now, neverNew);
+    if (!isRejection(decision)) for (const event of decision.events) apply(event);
+    return true;
   }
 
   #collect(now: Instant): void {

@@ -11,11 +11,11 @@ import type { TenantActor } from './tenant-actor.js';
 
 /**
  * Turns of an actor in real time. The bound is 10 ms a turn; on a machine that does other things a turn can be
- * interrupted for longer than it takes itself, so a few may be over, and the rest of the time is for everybody else.
+ * interrupted for longer than it takes itself, so a few may be over. Work that is not sliced takes all of its time in one turn: 200 ms and more.
  */
 const turnMs = 10;
-const turnsOverMax = 6;
-const interruptedMsMax = 100;
+const overShareMax = 0.1;
+const interruptedMsMax = 120;
 
 /** The system's runtime, with the length of every turn noted. */
 function timedRuntime(): { runtime: Runtime; lengths: number[] } {
@@ -69,7 +69,7 @@ function assertShort(lengths: number[], what: string): void {
   const longest = sorted.slice(0, 5).map((ms) => ms.toFixed(1));
   const over = lengths.filter((ms) => ms > turnMs).length;
   assert.ok(
-    over <= turnsOverMax && sorted[0] < interruptedMsMax,
+    over <= lengths.length * overShareMax && sorted[0] < interruptedMsMax,
     `${what}: longest of ${lengths.length} turns: ${longest} ms`,
   );
 }

@@ -428,3 +428,18 @@ test('commands on more cold items than the cache can hold all come to an end', a
   assert.ok(replies.every((reply) => codeOf(reply) === 200));
   assert.equal(new Set(replies.slice(0, 60).map((reply) => (reply as { id: string }).id)).size, 60);
 });
+
+test('a page of the queue, and items that fall due together, may be larger than the cache of documents', async () => {
+  const world = await new TenantWorld({ documentBytesMax: 3000 }).start();
+  const expirationDateTime = new Date(world.runtime.now() + 60_000).toISOString();
+  const items = Array.from({ length: 40 }, (_, n) =>
+    create({ captureId: `n${n}`, ...(n % 2 === 0 && { expirationDateTime }) }),
+  );
+  await world.askAll(items);
+  await world.projected();
+  await world.crash();
+  assert.equal((await world.queue()).length, 40);
+  await world.runtime.pass(61_000);
+  assert.equal((await world.queue()).length, 20);
+  assert.equal(codeOf(await world.ask(next())), 200);
+});
