@@ -2,7 +2,7 @@ import { compileCategories } from '../engine/category-tree.js';
 import type { Command } from '../engine/command.js';
 import { checkContent, decodeBody, refusal } from '../engine/content.js';
 import { isObject, parseDraft } from '../engine/draft.js';
-import { itemBytesMax } from '../engine/limits.js';
+import { itemFieldsBytesMax } from '../engine/limits.js';
 import { compilePrioritization } from '../engine/prioritization.js';
 import { type Fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
@@ -55,7 +55,10 @@ function readLines(
   state: TenantState,
   now: Instant,
 ): (Command | Rejection)[] {
-  const values = request.format === 'array' ? arrayElements(request.body) : ndjsonLines(request.body);
+  const values =
+    request.format === 'array'
+      ? arrayElements(request.body)
+      : ndjsonLines(request.body, state.attributesBytesMax + itemFieldsBytesMax);
   return values.map((value, index) => {
     const key =
       request.idempotencyKey === undefined ? undefined : `${request.idempotencyKey}#${request.firstLine + index}`;
@@ -74,19 +77,19 @@ function arrayElements(body: Uint8Array): unknown[] {
 const bulkDepthMax = 64;
 const lineFeed = 0x0a;
 
-function ndjsonLines(body: Uint8Array): unknown[] {
+function ndjsonLines(body: Uint8Array, itemBytesMax: number): unknown[] {
   const values: unknown[] = [];
   for (let start = 0; start < body.length; ) {
     let end = body.indexOf(lineFeed, start);
     if (end < 0) end = body.length;
     const line = body.subarray(start, end);
-    values.push(line.length > itemBytesMax ? tooLarge() : decodeBody(line));
+    values.push(line.length > itemBytesMax ? tooLarge(itemBytesMax) : decodeBody(line));
     start = end + 1;
   }
   return values;
 }
 
-function tooLarge(): Rejection {
+function tooLarge(itemBytesMax: number): Rejection {
   return reject('too-large', `one work item may have ${itemBytesMax} bytes`);
 }
 

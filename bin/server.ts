@@ -5,14 +5,14 @@ import { type ActorOptions, defaultOptions } from '../actors/options.js';
 import { pause, systemRuntime } from '../actors/runtime.js';
 import { apiKeys } from '../api/api-keys.js';
 import { buildServer } from '../api/server.js';
+import { itemFieldsBytesMax } from '../engine/limits.js';
 import { startEmbeddedPostgres } from '../stores/embedded/postgres.js';
 import { migrate } from '../stores/postgres/migrations.js';
 import { demoKey } from './demo-key.js';
 import { loadSettings, printSettings, type Settings } from './settings.js';
 import type { ShardConfig } from './shard.js';
+import { demoTenant } from './tenants.js';
 
-/** The one tenant that a server has until others are provisioned. */
-const demoTenant = 'demo';
 /** The front's own time-out is a little longer than the actors', so that their clearer answer comes first. */
 const answerSlackMs = 1000;
 const readyPollMs = 20;
@@ -51,6 +51,7 @@ async function serve(settings: Settings): Promise<void> {
       engine: client,
       tenants: apiKeys([{ key, tenantId: demoTenant, keyName: 'demo' }]),
       settings: {
+        itemBytesMax: settings.attributesBytesMax + itemFieldsBytesMax,
         requestTimeoutMs: settings.requestTimeoutMs,
         inFlightMax: settings.inFlightMax,
         loopDelayMsMax: settings.eventLoopLagMaxMs,

@@ -11,8 +11,10 @@ export const jsonDepthMax = 32;
 export const textLengthMax = 256;
 /** Characters of a reason or a result code given with a command. */
 export const reasonLengthMax = 1024;
-/** Bytes of one single-item request body: the attributes plus room for the other fields. */
-export const itemBytesMax = attributesBytesMax + 32 * 1024;
+/** Bytes of one item's JSON beside its attributes. */
+export const itemFieldsBytesMax = 32 * 1024;
+/** Bytes of one single-item request body. */
+export const itemBytesMax = attributesBytesMax + itemFieldsBytesMax;
 /** Items of one bulk request. */
 export const bulkItemsMax = 10_000;
 /** Bytes of one bulk request body. */
