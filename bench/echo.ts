@@ -18,6 +18,10 @@ server.post('/echo', (request, reply) => {
   if (isRejection(draft)) return reply.code(400).send(draft);
   return reply.code(201).header('content-type', 'application/json').send(bytes);
 });
+server.get('/cpu', () => {
+  const { user, system } = process.cpuUsage();
+  return { seconds: (user + system) / 1e6 };
+});
 await server.listen({ port: 0, host: '127.0.0.1' });
 console.log((server.server.address() as AddressInfo).port);
 process.on('SIGTERM', () => process.exit(0));

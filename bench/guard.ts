@@ -54,15 +54,16 @@ export function checkIngest({ rows, ratios }: IngestResult): Check[] {
   const served = rows.filter(({ measure }) => measure !== 'echo');
   const worst = (of: 'mainLagP99Ms' | 'shardLagP99Ms') => Math.max(...served.map((one) => one[of]!));
   return [
-    atLeast('single POST/s to bare echo/s', 0.12, ratios.singleToEcho),
+    atLeast('single POST/s to bare echo/s', 0.06, ratios.singleToEcho),
+    atMost('single POST, CPU of node to that of the echo', 8, ratios.singleCpuToEcho),
     atLeast('bulk items/s to single POST/s', 1.3, ratios.bulkToSingle),
     atLeast(
       'pairs of next and complete/s to single POST/s',
       0.2,
       row('next + complete').itemsPerSecond / row('single').itemsPerSecond,
     ),
-    atMost('single POST, CPU of node, us', 350, row('single').nodeUs!),
-    atMost('bulk, CPU of node an item, us', 200, row('bulk').nodeUs!),
+    atMost('single POST, CPU of node, us', 350, row('single').nodeUs),
+    atMost('bulk, CPU of node an item, us', 200, row('bulk').nodeUs),
     atMost('event-loop lag p99 of main, ms', 100, worst('mainLagP99Ms')),
     atMost('event-loop lag p99 of the shard, ms', 150, worst('shardLagP99Ms')),
     atMost(

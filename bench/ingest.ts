@@ -58,8 +58,8 @@ export interface IngestRow {
   p999Ms: number;
   maxMs: number;
   failures: number;
-  /** CPU an item. The echo's own is not measured. */
-  nodeUs?: number;
+  /** CPU an item, of the server or of the echo. */
+  nodeUs: number;
   postgresUs?: number;
   clientUs: number;
   /** Event-loop lag; the `max` is the one longest stall. */
@@ -76,7 +76,7 @@ export interface IngestRow {
 export interface IngestResult {
   rows: IngestRow[];
   /** Of the medians of the rounds' own ratios, so that what slows a whole round cancels out. */
-  ratios: { singleToEcho: number; bulkToSingle: number };
+  ratios: { singleToEcho: number; bulkToSingle: number; singleCpuToEcho: number };
 }
 
 /** All measures, medians of `rounds`; throws when the server, the generator or the follower gives up. */
@@ -85,8 +85,12 @@ export async function run(options: IngestOptions): Promise<IngestResult> {
   for (let round = 0; round < options.rounds; round++) rounds.push(await runRound(options));
   const rows = rounds[0]!.map((_, at) => medianRow(rounds.map((round) => round[at]!)));
   const ratio = (above: string, below: string) =>
-    median(rounds.map((round) => rateOf(round, above) / rateOf(round, below)));
-  const ratios = { singleToEcho: ratio('single', 'echo'), bulkToSingle: ratio('bulk', 'single') };
+    median(rounds.map((round) => find(round, above).itemsPerSecond / find(round, below).itemsPerSecond));
+  const ratios = {
+    singleToEcho: ratio('single', 'echo'),
+    bulkToSingle: ratio('bulk', 'single'),
+    singleCpuToEcho: median(rounds.map((round) => find(round, 'single').nodeUs / find(round, 'echo').nodeUs)),
+  };
   if (options.sustained !== undefined) rows.push(await withSystem((system) => sustain(system, options)));
   return { rows, ratios };
 }
@@ -137,7 +141,10 @@ async function measureEcho(load: Load, { warmUpMs }: IngestOptions): Promise<Ing
   try {
     const spec = { ...load, path: '/echo', port: echo.port, apiKey: 'none', firstItem: 0 };
     if (warmUpMs > 0) await generate({ ...spec, ms: warmUpMs });
-    return rowOf('echo', load, await generate(spec));
+    const before = await echo.cpuSeconds();
+    const result = await generate(spec);
+    const nodeUs = (((await echo.cpuSeconds()) - before) * 1e6) / result.items;
+    return { ...rowOf('echo', load, result), nodeUs };
   } finally {
     await echo.stop();
   }
@@ -166,7 +173,7 @@ async function measure(system: System, name: string, load: Load, options: Ingest
   };
 }
 
-function rowOf(measure: string, { connections }: Load, result: LoadResult): IngestRow {
+function rowOf(measure: string, { connections }: Load, result: LoadResult): Omit<IngestRow, 'nodeUs'> {
   const { items, seconds, failures, cpuSeconds, p50Ms, p99Ms, p999Ms, maxMs } = result;
   return {
     measure,
@@ -181,8 +188,8 @@ function rowOf(measure: string, { connections }: Load, result: LoadResult): Inge
   };
 }
 
-function usePerItem(before: Look, after: Look, items: number): Partial<IngestRow> {
-  const row: Partial<IngestRow> = {
+function usePerItem(before: Look, after: Look, items: number): Pick<IngestRow, 'nodeUs' | 'walBytes' | 'postgresUs'> {
+  const row: ReturnType<typeof usePerItem> = {
     nodeUs: ((after.nodeCpuSeconds - before.nodeCpuSeconds) * 1e6) / items,
     walBytes: (after.walBytes - before.walBytes) / items,
   };
@@ -192,8 +199,8 @@ function usePerItem(before: Look, after: Look, items: number): Partial<IngestRow
   return row;
 }
 
-function rateOf(round: readonly IngestRow[], measure: string): number {
-  return round.find((row) => row.measure === measure)!.itemsPerSecond;
+function find(round: readonly IngestRow[], measure: string): IngestRow {
+  return round.find((row) => row.measure === measure)!;
 }
 
 function medianRow(rows: readonly IngestRow[]): IngestRow {

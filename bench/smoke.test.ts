@@ -18,9 +18,9 @@ test('the ingest bench runs in miniature: every load is answered, measured and f
     assert.ok(row.nodeUs! > 0 && row.walBytes! > 0 && row.catchUpMs! > 0, row.measure);
     assert.ok(row.mainLagP99Ms! <= row.mainLagMaxMs! && row.shardLagP99Ms! <= row.shardLagMaxMs!, row.measure);
   }
-  assert.ok(ratios.singleToEcho > 0 && ratios.bulkToSingle > 0);
+  assert.ok(ratios.singleToEcho > 0 && ratios.bulkToSingle > 0 && ratios.singleCpuToEcho > 0);
   const names = (checks: Check[]) => checks.map(({ what }) => what);
-  assert.equal(new Set(names(checkIngest({ rows, ratios }))).size, 8);
+  assert.equal(new Set(names(checkIngest({ rows, ratios }))).size, 9);
 });
 
 test('the guard sees a single POST that has become slow, and a failure', () => {
@@ -37,7 +37,7 @@ test('the guard sees a single POST that has become slow, and a failure', () => {
   const seen = { ...row, nodeUs: 100, mainLagP99Ms: 1, shardLagP99Ms: 1 };
   const rows = ['echo', 'single', 'bulk', 'next + complete'].map((measure) => ({ ...seen, measure }));
   const crossed = (result: IngestResult) => checkIngest(result).flatMap(({ what, ok }) => (ok ? [] : [what]));
-  const good = { singleToEcho: 0.5, bulkToSingle: 4 };
+  const good = { singleToEcho: 0.5, bulkToSingle: 4, singleCpuToEcho: 2 };
   assert.deepEqual(crossed({ rows, ratios: good }), []);
   assert.deepEqual(crossed({ rows, ratios: { ...good, singleToEcho: 0.05 } }), ['single POST/s to bare echo/s']);
   const failing = rows.map((one) => ({ ...one, failures: one.measure === 'bulk' ? 1 : 0 }));

@@ -152,11 +152,20 @@ export async function generate(spec: LoadSpec): Promise<LoadResult> {
 }
 
 /** The bare echo server (`echo.ts`) and its port. */
-export async function startEcho(): Promise<{ port: number; stop: () => Promise<void> }> {
+export async function startEcho(): Promise<{
+  port: number;
+  cpuSeconds: () => Promise<number>;
+  stop: () => Promise<void>;
+}> {
   const program = fileURLToPath(new URL('./echo.js', import.meta.url));
   const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  return { port: Number(line), stop: () => end(child) };
+  const port = Number(line);
+  const cpuSeconds = async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/cpu`);
+    return ((await response.json()) as { seconds: number }).seconds;
+  };
+  return { port, cpuSeconds, stop: () => end(child) };
 }
 
 async function end(child: ChildProcess): Promise<void> {
