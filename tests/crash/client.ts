@@ -19,6 +19,9 @@ const pauseMsMax = 250;
 /** Share of operations that are given up after an attempt without an answer: their outcome stays unknown. */
 const giveUpShare = 0.1;
 
+/** Share of operations with a key whose every attempt is sent twice at once: both must come to one effect. */
+const twinShare = 0.03;
+
 /** Refusals that say that nothing was done, and to come again. */
 const comeAgain = new Set(['unavailable', 'draining', 'too-many-requests', 'overloaded']);
 
@@ -30,12 +33,6 @@ interface ShownItem {
   version: number;
   assignedTo: string | null;
   attributes: { mark: number };
-}
-
-/** What came of one operation; for people who look at a run from outside. */
-export interface Outcome {
-  operation: Operation;
-  answer: HttpAnswer | undefined;
 }
 
 /**
@@ -59,13 +56,18 @@ export class PatientClient {
   ): Promise<HttpAnswer | undefined> {
     const { method, path, body } = asked;
     const headers = { ...asked.headers, ...(operation.key !== undefined && { 'idempotency-key': operation.key }) };
+    const ask = () => this.#http.ask(method, path, body, headers);
+    const isTwin = operation.key !== undefined && this.#random() < twinShare;
     const until = performance.now() + operationMsMax;
     for (let pauseMs = pauseMsMin; performance.now() < until; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
       operation.attempts++;
       operation.lastCall = performance.now();
       if (operation.doubtful === 0) operation.call = operation.lastCall;
-      const attempt = await this.#http.ask(method, path, body, headers);
+      const attempts = await Promise.all(isTwin ? [ask(), ask()] : [ask()]);
+      const [attempt, other] = attempts.sort((a, b) => worthOf(b) - worthOf(a)) as [Attempt, Attempt?];
       const meaning = meaningOf(attempt, isWhole);
+      if (other !== undefined && meaning === 'answered' && meaningOf(other, isWhole) === 'unknown')
+        operation.doubtful++;
       if (meaning === 'answered') {
         operation.ret = performance.now();
         return attempt as HttpAnswer;
@@ -78,6 +80,15 @@ export class PatientClient {
     }
     return undefined;
   }
+}
+
+/** Of two answers to the same request, the one that tells more: of an effect of its own, of an effect, of anything. */
+function worthOf(attempt: Attempt): number {
+  if (attempt === 'unsent') return 0;
+  if (attempt === 'lost') return 1;
+  if (attempt.status === 429 || attempt.status === 503) return meaningOf(attempt, () => true) === 'unknown' ? 1 : 0;
+  if (attempt.status >= 300 || attempt.status === 204) return 2;
+  return attempt.replayed ? 3 : 4;
 }
 
 function meaningOf(attempt: Attempt, isWhole: (answer: HttpAnswer) => boolean): 'answered' | 'unknown' | 'nothing' {

@@ -39,7 +39,7 @@ async function main(): Promise<number> {
     seed: values.seed === undefined ? Math.floor(Math.random() * 1e6) : Number(values.seed),
     clients: Number(values.clients),
     faults: { server: Number(values.server), postgres: Number(values.postgres), redis: Number(values.redis) },
-    times: { calmMsMin: 1000, calmMsMax: 3500, earlyShare: 0.2 },
+    times: { calmMsMin: 1500, calmMsMax: 4500, earlyShare: 0.2 },
   };
   console.log(`seed ${plan.seed}`);
   const aborted = new AbortController();

@@ -77,7 +77,7 @@ function checkItems(operations: readonly Operation[], violations: Violations): n
     const fault = findFault(steps);
     if (fault === undefined) continue;
     const rest = steps.filter((step) => !fault.order.includes(step));
-    const text = `in order: ${fault.order.map(stepText).join('; ')}; left: ${rest.map(stepText).join('; ')}`;
+    const text = `no place for ${rest.map(stepText).join('; ')}; in order were ${fault.order.map(stepText).join('; ')}`;
     violations.add('linearizability', `${captureId}: ${text}`);
   }
   return count;

@@ -44,7 +44,7 @@ export interface CrashOptions {
 export async function runCrash(plan: CrashPlan, options: CrashOptions = {}): Promise<CrashRun> {
   const { onFault, autopsy, signal } = options;
   const system = await CrashSystem.start();
-  const http = new HttpClient({ port: system.port, apiKey: system.apiKey, connections: plan.clients });
+  const http = new HttpClient({ port: system.port, apiKey: system.apiKey, connections: 2 * plan.clients });
   const load = new Load(http, plan.seed);
   try {
     const startedAt = performance.now();

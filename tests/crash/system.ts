@@ -18,7 +18,7 @@ export type FaultKind = (typeof faultKinds)[number];
 
 const apiKey = 'crash-harness-key';
 /** How long a Redis stays away: the next fault may come meanwhile. */
-const redisAwayMs = 1500;
+const redisAwayMs = 3000;
 const pollMs = 50;
 const metricsMsMax = 500;
 const settleMsMax = 60_000;
