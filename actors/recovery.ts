@@ -171,7 +171,7 @@ async function replay(
     if (rows.length === 0) break;
     for (const row of rows) {
       await hydrate(context, state, row, cursor);
-      const batch = applyRow(state, row, cursor);
+      const batch = applyRow(state, row, cursor, context.runtime.now());
       if (batch.events.length > 0) unprojected.push(batch);
     }
     if (state.documents.pendingBytes > context.unprojectedBytesMax) {
@@ -201,12 +201,12 @@ async function hydrate(
   for (const item of await stores.projection.load([...cold])) state.documents.offer(item);
 }
 
-function applyRow(state: TenantState, row: JournalRow, projectedSeq: number): Batch {
+function applyRow(state: TenantState, row: JournalRow, projectedSeq: number, now: Instant): Batch {
   const batch = new Batch(Math.max(projectedSeq, row.seq - 1));
   row.events.forEach((event: Event, index) => {
     const seq = row.seq + index;
     if (seq <= state.seq) return;
-    state.apply(event, projectedSeq);
+    state.apply(event, projectedSeq, Math.min(event.at, now));
     if (seq > projectedSeq) batch.add(event, state);
   });
   return batch;

@@ -102,12 +102,16 @@ export class TenantState {
     return this.#inForce.prioritizationVersion;
   }
 
-  apply(event: Event, projectedSeq = 0): void {
+  /**
+   * `now` is the instant to which the order goes on; an event that is replayed may come from an owner whose clock was
+   * ahead, and must not take the order there.
+   */
+  apply(event: Event, projectedSeq = 0, now = event.at): void {
     this.seq++;
     switch (event.type) {
       case 'created':
       case 'updated':
-        this.#keep(event.item, projectedSeq);
+        this.#keep(event.item, projectedSeq, now);
         break;
       case 'categoriesReplaced':
         if (event.version <= this.categoriesVersion) break;
@@ -122,7 +126,7 @@ export class TenantState {
         this.replaceSettings(this.categories.documents, event.schemas);
         break;
       default:
-        this.#move(event, projectedSeq);
+        this.#move(event, projectedSeq, now);
     }
     if (event.key !== undefined) this.#remember(event);
   }
@@ -252,21 +256,21 @@ export class TenantState {
     };
   }
 
-  #keep(item: WorkItem, projectedSeq: number): void {
+  #keep(item: WorkItem, projectedSeq: number, now: Instant): void {
     if (this.seq > projectedSeq) this.documents.put(item);
     if (item.captureId !== undefined) this.known.add(`c:${item.captureId}`);
-    this.#reflect(item, item.updatedDateTime);
+    this.#reflect(item, now);
   }
 
-  #move(event: ItemMoved, projectedSeq: number): void {
+  #move(event: ItemMoved, projectedSeq: number, now: Instant): void {
     const before = this.mustDocument(event.id);
     if (before.version >= event.version) {
-      this.#reflect(before, event.at);
+      this.#reflect(before, now);
       return;
     }
     const item = afterMove(before, event);
     if (this.seq > projectedSeq) this.documents.put(item);
-    this.#reflect(item, event.at);
+    this.#reflect(item, now);
   }
 
   #remember(event: Event): void {
