@@ -88,7 +88,8 @@ export class Reads {
     if (tries > queueTriesMax) {
       return { reply: reject('unavailable', 'the queue changes faster than it can be read', { retryAfterSeconds: 1 }) };
     }
-    return { needs: { ids: cold, captureIds: [], keys: [] } };
+    // A page larger than the cache must come in one read: reading what is missing lets go of the rest.
+    return { needs: { ids: tries === 1 ? cold : ids, captureIds: [], keys: [] } };
   }
 
   #byCapture(entry: Entry, request: Extract<Request, { op: 'list' }>, now: Instant): Outcome {

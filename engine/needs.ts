@@ -25,7 +25,8 @@ export function needsOf(
   now: Instant,
 ): Needs | undefined {
   const needs: Needs = { ids: [], captureIds: [], keys: [] };
-  needKey(state, command, absent, needs);
+  const answered = needKey(state, command, absent, needs);
+  if (answered) return needs.ids.length > 0 ? needs : undefined;
   switch (command.type) {
     case 'create':
       needCapture(state, command.draft.captureId, absent, needs);
@@ -60,14 +61,15 @@ function needCapture(
   needs.captureIds.push(captureId);
 }
 
-function needKey(state: TenantState, command: Command, absent: ReadonlySet<string>, needs: Needs): void {
-  if (!('key' in command) || command.key === undefined) return;
+/** True when the command was answered before: it needs the item of that answer then, and nothing else. */
+function needKey(state: TenantState, command: Command, absent: ReadonlySet<string>, needs: Needs): boolean {
+  if (!('key' in command) || command.key === undefined) return false;
   const { key } = command.key;
   const answer = state.answerTo(key);
   if (answer?.itemId) needItem(state, answer.itemId, absent, needs);
   const known = `k:${key}`;
-  if (answer !== undefined || !state.known.mayHave(known) || absent.has(known)) return;
-  needs.keys.push(key);
+  if (answer === undefined && state.known.mayHave(known) && !absent.has(known)) needs.keys.push(key);
+  return answer !== undefined;
 }
 
 /** The best item must be readable before it is given away; a head whose document is here needs nothing. */
