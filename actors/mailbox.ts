@@ -8,7 +8,8 @@ const takenMax = 1024;
 export class Mailbox<T extends { readonly bytes: number }> {
   readonly #countMax: number;
   readonly #bytesMax: number;
-  #messages: T[] = [];
+  /** Those before `taken` are undefined: a body that was taken must not stay in memory. */
+  #messages: (T | undefined)[] = [];
   #taken = 0;
   #bytes = 0;
 
@@ -35,7 +36,8 @@ export class Mailbox<T extends { readonly bytes: number }> {
 
   shift(): T | undefined {
     if (this.size === 0) return undefined;
-    const message = this.#messages[this.#taken++];
+    const message = this.#messages[this.#taken] as T;
+    this.#messages[this.#taken++] = undefined;
     this.#bytes -= message.bytes;
     if (this.#taken > takenMax && this.#taken * 2 > this.#messages.length) {
       this.#messages = this.#messages.slice(this.#taken);
@@ -55,7 +57,7 @@ export class Mailbox<T extends { readonly bytes: number }> {
   remove(isOut: (message: T) => boolean): T[] {
     const out: T[] = [];
     const rest: T[] = [];
-    for (const message of this.#messages.slice(this.#taken)) (isOut(message) ? out : rest).push(message);
+    for (const message of this.#messages.slice(this.#taken) as T[]) (isOut(message) ? out : rest).push(message);
     this.#messages = rest;
     this.#taken = 0;
     for (const message of out) this.#bytes -= message.bytes;
