@@ -63,14 +63,16 @@ export class Projector {
     if (this.#cursor >= seq) return Promise.resolve(true);
     this.#hurry?.();
     return new Promise((resolve) => {
-      const cancel = this.#options.runtime.timer(msMax, () => resolve(false));
-      this.#barriers.push({
-        seq,
-        reached: () => {
-          cancel();
-          resolve(true);
-        },
+      const reached = () => {
+        cancel();
+        resolve(true);
+      };
+      const barrier = { seq, reached };
+      const cancel = this.#options.runtime.timer(msMax, () => {
+        this.#barriers = this.#barriers.filter((other) => other !== barrier);
+        resolve(false);
       });
+      this.#barriers.push(barrier);
     });
   }
 

@@ -443,3 +443,20 @@ test('a page of the queue, and items that fall due together, may be larger than 
   assert.equal((await world.queue()).length, 20);
   assert.equal(codeOf(await world.ask(next())), 200);
 });
+
+test('a bulk request that comes again long after costs a few reads, not one a line', async () => {
+  const world = await new TenantWorld({ documentBytesMax: 0 }).start();
+  const again = lines(1500, (n) => ({ captureId: `n${n}` }));
+  const first = await world.ask(again);
+  await world.projected();
+  await world.crash();
+  const before = world.count('projection.loadByCapture');
+  const second = await world.ask(again);
+  const idsOf = (reply: Reply) =>
+    JSON.parse(`[${(reply as { json: string }).json}]`).map((line: { id: string }) => line.id);
+  assert.deepEqual(idsOf(second), idsOf(first));
+  assert.ok(
+    world.count('projection.loadByCapture') - before <= 10,
+    `${world.count('projection.loadByCapture') - before} reads`,
+  );
+});

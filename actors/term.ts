@@ -1,7 +1,7 @@
 import type { Command } from '../engine/command.js';
 import { decide } from '../engine/decide.js';
 import { sliceMsMax } from '../engine/limits.js';
-import { needsOf } from '../engine/needs.js';
+import { needsAhead, needsOf } from '../engine/needs.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
@@ -349,7 +349,8 @@ export class Term {
     const needs = needsOf(state, command, entry.absent, now);
     if (needs !== undefined) {
       this.#committer.note(entry);
-      this.#parking.park(entry, needs);
+      const commands = entry.commands as (Command | Rejection)[];
+      this.#parking.park(entry, needsAhead(state, commands, entry.decided, entry.absent, now));
       return undefined;
     }
     const isTrial = 'dryRun' in request && request.dryRun === true;

@@ -1,4 +1,5 @@
 import type { Command } from './command.js';
+import { isRejection, type Rejection } from './rejection.js';
 import type { TenantState } from './state.js';
 import type { Instant } from './work-item.js';
 
@@ -9,6 +10,8 @@ export interface Needs {
   keys: string[];
 }
 
+/** Commands of one request that are looked over when one of them needs something. */
+const commandsAhead = 1000;
 /** Heads of the queue that are read together when one of them is missing: the next takers will want the rest. */
 const headsRead = 64;
 
@@ -41,6 +44,25 @@ export function needsOf(
       needItem(state, command.id, absent, needs);
   }
   return needs.ids.length + needs.captureIds.length + needs.keys.length > 0 ? needs : undefined;
+}
+
+/** What the commands from `from` on need together, so that a request of many costs one read and not one a command. */
+export function needsAhead(
+  state: TenantState,
+  commands: readonly (Command | Rejection)[],
+  from: number,
+  absent: ReadonlySet<string>,
+  now: Instant,
+): Needs {
+  const all: Needs = { ids: [], captureIds: [], keys: [] };
+  for (const command of commands.slice(from, from + commandsAhead)) {
+    const needs = isRejection(command) ? undefined : needsOf(state, command, absent, now);
+    if (needs === undefined) continue;
+    all.ids.push(...needs.ids);
+    all.captureIds.push(...needs.captureIds);
+    all.keys.push(...needs.keys);
+  }
+  return all;
 }
 
 function needItem(state: TenantState, id: string, absent: ReadonlySet<string>, needs: Needs): void {
