@@ -17,7 +17,8 @@ export interface Check {
 
 const options: IngestOptions = {
   ...fullOptions,
-  warmUpMs: 2000,
+  // V8 has compiled what is hot after some 10,000 requests, which takes a busy machine this long.
+  warmUpMs: 4000,
   ms: 2000,
   sustained: undefined,
   catchUpMsMax: 60_000,
@@ -55,7 +56,7 @@ export function checkIngest({ rows, ratios }: IngestResult): Check[] {
   const worst = (of: 'mainLagP99Ms' | 'shardLagP99Ms') => Math.max(...served.map((one) => one[of]!));
   return [
     atLeast('single POST/s to bare echo/s', 0.06, ratios.singleToEcho),
-    atMost('single POST, CPU of node to that of the echo', 8, ratios.singleCpuToEcho),
+    atMost('single POST, CPU of node to that of the echo', 10, ratios.singleCpuToEcho),
     atLeast('bulk items/s to single POST/s', 1.3, ratios.bulkToSingle),
     atLeast(
       'pairs of next and complete/s to single POST/s',
