@@ -1,4 +1,13 @@
-import type { LoadSpec } from './load.js';
+/** What the requests of a load are made of. */
+export interface BodySpec {
+  apiKey: string;
+  /** Where single items or arrays of them are posted; for takes, the path of the work items. */
+  path: string;
+  /** 1: the body is one object; more: an array. */
+  itemsPerRequest: number;
+  /** Number that goes into the first captureId. */
+  firstItem: number;
+}
 
 /** Bytes of one item's JSON text; what a source sends for one service request, its description included. */
 export const itemBytes = 1024;
@@ -37,11 +46,11 @@ export function itemText(kind: number): string {
  */
 export class ItemBodies {
   readonly takeNext: string;
-  readonly #spec: LoadSpec;
+  readonly #spec: BodySpec;
   readonly #buffers = new Map<object, { bytes: Buffer; numberAt: number[] }>();
   #nextItem: number;
 
-  constructor(spec: LoadSpec) {
+  constructor(spec: BodySpec) {
     this.#spec = spec;
     this.#nextItem = spec.firstItem;
     this.takeNext = this.#request(`${spec.path}/next`, '{"agentId":"bench-agent"}');

@@ -1,27 +1,20 @@
-import { ItemBodies } from './item-bodies.js';
+import { type BodySpec, ItemBodies } from './item-bodies.js';
 import { Line } from './line.js';
 
 /**
  * The load generator, a process of its own (`fork`ed, one spec in, one result out): its work must not hide in the
  * server's event loop, and its CPU is reported because on a small machine it takes the server's place.
  */
-export interface LoadSpec {
+export interface LoadSpec extends BodySpec {
   port: number;
-  apiKey: string;
-  /** Where single items or arrays of them are posted; `takes`: the path of the work items, `next` and `complete` below it. */
-  path: string;
   kind: 'post' | 'takes';
   connections: number;
-  /** 1: the body is one object; more: an array. */
-  itemsPerRequest: number;
   ms: number;
   /**
    * Requests a second at even distances, each timed from the instant at which it was meant to be sent, so that a stall
    * counts against everybody whom it kept waiting. Absent: each connection asks as soon as it is answered.
    */
   ratePerSecond?: number;
-  /** Number that goes into the first captureId. */
-  firstItem: number;
 }
 
 /** Latencies in milliseconds; of `takes`, of the pair. */
