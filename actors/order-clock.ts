@@ -42,6 +42,7 @@ export class OrderClock {
   /** Ids of items whose activation or expiration has come. */
   #due: string[] = [];
   #loading = false;
+  #decided = 0;
   #takes = 0;
   #readingAhead = false;
 
@@ -57,6 +58,11 @@ export class OrderClock {
   /** Whether it waits for something whose end wakes the term: a read, or a commit. */
   get isWaiting(): boolean {
     return this.#loading || this.#c.isFull();
+  }
+
+  /** A new turn of the term: what `ready` does in it is bounded, however often it is asked. */
+  beginTurn(): void {
+    this.#decided = 0;
   }
 
   /** Whether everything that was due has happened, and every item is in the segment it belongs to. */
@@ -97,10 +103,10 @@ export class OrderClock {
     const { state } = this.#c;
     if (this.#due.length === 0) this.#collect(now);
     const cold: string[] = [];
-    for (let decided = 0; this.#due.length > 0 && decided < decidedATurn && !this.#c.isFull(); ) {
+    while (this.#due.length > 0 && this.#decided < decidedATurn && !this.#c.isFull()) {
       const id = this.#due.pop() as string;
       if (!state.documents.has(id)) cold.push(id);
-      else if (this.#decide(id, now)) decided++;
+      else if (this.#decide(id, now)) this.#decided++;
     }
     const isAll = this.#due.length === 0;
     this.#due.push(...cold);

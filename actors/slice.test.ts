@@ -10,12 +10,12 @@ import { systemRuntime } from './runtime.js';
 import type { TenantActor } from './tenant-actor.js';
 
 /**
- * Turns of an actor in real time. The bound is 10 ms a turn; on a machine that does other things a turn can be
- * interrupted for longer than it takes itself, so a few may be over. Work that is not sliced takes all of its time in one turn: 200 ms and more.
+ * Turns of an actor in real time. The bound is 10 ms a turn, which most must keep; on a machine that does other things
+ * some are interrupted, for longer than they take themselves. What is not sliced takes nearly all of the time in one turn.
  */
 const turnMs = 10;
-const overShareMax = 0.1;
-const interruptedMsMax = 120;
+const shareMax = 0.2;
+const interruptedMs = 40;
 
 /** The system's runtime, with the length of every turn noted. */
 function timedRuntime(): { runtime: Runtime; lengths: number[] } {
@@ -67,10 +67,10 @@ const ask = (actor: TenantActor, request: Request) => new Promise<Reply>((resolv
 function assertShort(lengths: number[], what: string): void {
   const sorted = lengths.toSorted((a, b) => b - a);
   const longest = sorted.slice(0, 5).map((ms) => ms.toFixed(1));
-  const over = lengths.filter((ms) => ms > turnMs).length;
+  const total = lengths.reduce((sum, ms) => sum + ms);
   assert.ok(
-    over <= lengths.length * overShareMax && sorted[0] < interruptedMsMax,
-    `${what}: longest of ${lengths.length} turns: ${longest} ms`,
+    sorted[Math.floor(lengths.length / 4)] <= turnMs && sorted[0] < total * shareMax + interruptedMs,
+    `${what}: longest of ${lengths.length} turns that took ${total.toFixed(0)} ms: ${longest} ms`,
   );
 }
 
@@ -150,6 +150,7 @@ test('20,000 items that expire at one instant take many short turns and bounded 
   const taken = bodyOf(await ask(actor, next()));
   assert.equal(taken.expirationDateTime, null, 'next waits until all that has expired is gone');
   assertShort(lengths, 'expiry');
+  assert.ok(lengths.length >= 200, `20,000 events in ${lengths.length} turns`);
   const rows = world.database.journal.map((row) => row.eventCount);
   assert.ok(rows.length >= 20_000 / world.options.batchEventsMax && Math.max(...rows) <= world.options.batchEventsMax);
   const { items } = bodyOf(await ask(actor, { op: 'queue', limit: 100 }));

@@ -238,6 +238,7 @@ export class Term {
     const now = this.#now();
     this.#lastNow = now;
     const stopAt = runtime.monotonic() + sliceMsMax;
+    this.#clock.beginTurn();
     let more = state.growStep();
     if (!this.#stepRebuild(now)) more = true;
     if (!this.#clock.ready(now) && !this.#clock.isWaiting) more = true;
