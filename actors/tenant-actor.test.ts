@@ -415,6 +415,31 @@ test('an item whose activation came while nobody ran is activated after the rest
   }
 });
 
+test('an item that was released into its schedule is activated in time, also when that is replayed later', async () => {
+  for (const withSnapshot of [true, false]) {
+    const world = await start();
+    const activationDateTime = new Date(world.runtime.now() + 3_600_000).toISOString();
+    const { id } = await world.create({ activationDateTime });
+    await world.ask({ op: 'command', name: 'hold', id: id! });
+    await world.projected();
+    if (withSnapshot) {
+      const drained = world.actor.drain(1000);
+      await world.runtime.until(() => world.actor.mode === 'stopped');
+      await drained;
+      world.actor = world.newActor();
+      await world.start();
+    }
+    world.plan = (call) => (call === 'projection.project' ? { kind: 'before' } : undefined);
+    assert.equal(bodyOf(await world.ask({ op: 'command', name: 'resume', id: id! })).status, 'scheduled');
+    await world.actor.kill();
+    await world.runtime.pass(10_000_000);
+    world.plan = () => undefined;
+    world.actor = world.newActor();
+    await world.start();
+    assert.equal(bodyOf(await world.ask(next()))?.id, id, withSnapshot ? 'from a snapshot' : 'from the tables');
+  }
+});
+
 test('commands on more cold items than the cache can hold all come to an end', async () => {
   const world = await new TenantWorld({ documentBytesMax: 0 }).start();
   const ids = (await world.askAll(Array.from({ length: 60 }, (_, n) => create({ captureId: `n${n}` })))).map(

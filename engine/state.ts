@@ -167,10 +167,8 @@ export class TenantState {
     const { table } = this;
     for (const slot of slots) {
       this.counts[table.status[slot]]++;
-      // A scheduled item waits for its activation, also for one that came while nobody ran.
-      if (table.activation[slot] > now || table.status[slot] === scheduled) {
-        this.deadlines.add(table.activation[slot], slot);
-      }
+      // Also for an activation that came while nobody ran.
+      if (table.status[slot] === scheduled) this.deadlines.add(table.activation[slot], slot);
       if (!Number.isNaN(table.expiration[slot])) this.deadlines.add(table.expiration[slot], slot);
     }
     this.queue.pushAll(
@@ -329,17 +327,19 @@ export class TenantState {
   }
 
   /**
-   * Notes the instants at which the item must be looked at again; called before its columns change. One entry for each
-   * new time is enough: it stays until its time comes, whatever happens in between. An expiration that passed while
-   * somebody worked on the item has lost its entry and gets a new one, which is due at once.
+   * Notes the instants at which the item must be looked at again; called before its columns change. An item that
+   * becomes scheduled gets an entry each time: whether it still has an older one depends on clocks, and a recovery's is
+   * later than the events that it replays. One entry for each new expiration is enough, it stays until its time comes;
+   * one that passed while somebody worked on the item has lost its entry and gets a new one, which is due at once.
    */
   #schedule(slot: number, isNew: boolean, item: Scheduling, now: Instant): void {
+    const { table } = this;
     const { activationDateTime: activation, expirationDateTime: expiration } = item;
-    const waits = item.status === 'scheduled' || (activation !== undefined && activation > now);
-    if (activation !== undefined && waits && (isNew || this.table.activation[slot] !== activation)) {
-      this.deadlines.add(activation, slot);
+    if (activation !== undefined && item.status === 'scheduled') {
+      const waits = !isNew && table.status[slot] === scheduled && table.activation[slot] === activation;
+      if (!waits) this.deadlines.add(activation, slot);
     }
-    if (expiration !== undefined && (isNew || expiration <= now || this.table.expiration[slot] !== expiration)) {
+    if (expiration !== undefined && (isNew || expiration <= now || table.expiration[slot] !== expiration)) {
       this.deadlines.add(expiration, slot);
     }
   }
