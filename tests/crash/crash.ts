@@ -1,11 +1,13 @@
 import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findRedisServer } from '../../stores/conformance/redis-server.js';
-import { writeHistory } from './history.js';
+import { keepEvidence } from './evidence.js';
 import { reportOf, reportText } from './report.js';
 import { type CrashPlan, runCrash } from './run.js';
 
-const help = `npm run test:crash -- [--server N] [--postgres N] [--redis N] [--clients N] [--seed N] [--json FILE] [--history FILE] [--help]
+const help = `npm run test:crash -- [--server N] [--postgres N] [--redis N] [--clients N] [--seed N] [--json FILE] [--evidence DIR] [--help]
 
 Runs the real server on a Postgres and a Redis of its own under load (creates, bulk, next, complete, hold, resume, cancel
 and more, retried with the same key until the outcome is known), kills them with SIGKILL one after the other, and checks
@@ -16,7 +18,7 @@ linearizable, and that every decision of next was the right one.
   --clients N     that ask as fast as they are answered: 128 unless told
   --seed N        of the clients' choices and of the order of the kills; drawn and printed unless told
   --json FILE     also writes the result there
-  --history FILE  also writes there what the clients saw, one operation a line; with violations it is written anyway
+  --evidence DIR  also keeps there what the clients saw and the journal; with violations both are kept anyway
 
 Exit code: 0 passed, 1 violations, 2 void (under 500 operations/s, or a fault that did not land).`;
 
@@ -28,7 +30,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '128' },
     seed: { type: 'string' },
     json: { type: 'string' },
-    history: { type: 'string' },
+    evidence: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -46,14 +48,18 @@ async function main(): Promise<number> {
   process.once('SIGINT', () => aborted.abort(new Error('interrupted: nothing is judged')));
   const run = await runCrash(plan, {
     signal: aborted.signal,
+    autopsy: async (evidence, { violations }) => {
+      const dir = values.evidence ?? join(tmpdir(), `iwd-crash-evidence-${plan.seed}`);
+      if (values.evidence === undefined && violations.total === 0) return;
+      await keepEvidence(dir, evidence);
+      console.log(`history and journal are in ${dir}`);
+    },
     onFault: ({ kind, landed }, left) =>
       console.log(`killed ${kind}${landed ? '' : ' (did not land)'}; ${left} to come`),
   });
   const report = reportOf(run, plan);
   console.log(reportText(report, run));
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
-  const historyPath = values.history ?? (report.verdict === 'failed' ? `crash-history-${plan.seed}.ndjson` : undefined);
-  if (historyPath !== undefined) await writeHistory(historyPath, run.operations);
   return { passed: 0, failed: 1, void: 2 }[report.verdict];
 }
 

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import type { Status } from '../../engine/work-item.js';
 import type { Command, ItemState } from './item-model.js';
 
@@ -51,13 +49,4 @@ export type Answer =
 /** Whether the server has confirmed that the operation took effect. */
 export function isAcknowledged(operation: Operation): boolean {
   return operation.answer?.kind === 'done' || operation.answer?.kind === 'line';
-}
-
-export async function writeHistory(path: string, operations: readonly Operation[]): Promise<void> {
-  await writeFile(path, operations.map((operation) => `${JSON.stringify(operation)}\n`).join(''));
-}
-
-export function readHistory(path: string): Operation[] {
-  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
-  return lines.map((line) => JSON.parse(line) as Operation);
 }

@@ -1,18 +1,11 @@
 import { checkAnswers, resolveUnknown, type UnknownOutcomes } from './acknowledgement.js';
+import type { Evidence } from './evidence.js';
 import { isAcknowledged, type Operation } from './history.js';
-import { JournalFold, type Row } from './journal-fold.js';
+import { JournalFold } from './journal-fold.js';
 import { findFault, stepsByItem, stepText } from './linearizability.js';
 import { OrderReplay } from './order-replay.js';
-import { checkLease, checkTables, type Tables } from './tables.js';
+import { checkLease, checkTables } from './tables.js';
 import { Violations } from './violation.js';
-
-/** Everything that a run left behind. */
-export interface Evidence {
-  operations: readonly Operation[];
-  /** The rows of the journal, in order. */
-  journal: AsyncIterable<Row> | Iterable<Row>;
-  tables: Tables;
-}
 
 export interface Verdict {
   violations: Violations;

@@ -1,8 +1,9 @@
+import type { Evidence } from './evidence.js';
 import { type Fault, type FaultPlan, type FaultTimes, injectFaults } from './faults.js';
 import type { Operation } from './history.js';
 import { HttpClient } from './http-client.js';
 import { readJournal } from './journal-fold.js';
-import { type Evidence, judge, type Verdict } from './judge.js';
+import { judge, type Verdict } from './judge.js';
 import { Load } from './load.js';
 import { randomFrom } from './load-item.js';
 import { CrashSystem } from './system.js';
@@ -35,7 +36,7 @@ export interface CrashRun {
 export interface CrashOptions {
   onFault?: (fault: Fault, left: number) => void;
   /** Sees what the run left behind before it is removed. */
-  autopsy?: (evidence: Evidence) => Promise<void>;
+  autopsy?: (evidence: Evidence, verdict: Verdict) => Promise<void>;
   /** Ends the run and everything that it started. */
   signal?: AbortSignal;
 }
@@ -60,7 +61,7 @@ export async function runCrash(plan: CrashPlan, options: CrashOptions = {}): Pro
     const verdict = await judge(evidence);
     if (drainFault !== undefined) verdict.violations.add('drain', drainFault);
     const checkSeconds = (performance.now() - checkedAt) / 1000;
-    await autopsy?.(evidence);
+    await autopsy?.(evidence, verdict);
     const operationsPerSecond = answered / loadSeconds;
     return {
       verdict,
