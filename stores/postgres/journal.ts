@@ -3,6 +3,7 @@ import type { CommitOutcome, Journal, JournalRow, Lease } from '../../actors/por
 import type { Event } from '../../engine/event.js';
 import { packEvents, unpackEvents } from '../event-batch.js';
 import { type Connection, NotSent, UnfitServer } from './connection.js';
+import { endBlocker, lockNotAvailable } from './lease-store.js';
 import type { Reader } from './reader.js';
 
 /** Fence, journal head, heartbeat and the row in ONE autocommit statement: a frozen client can block nobody. */
@@ -45,6 +46,10 @@ export class PostgresJournal implements Journal {
     } catch (error) {
       const outcome = outcomeOf(error);
       if (outcome.kind === 'unknown') this.#connection.discard();
+      // The next attempt must not wait again for somebody who has left a transaction open.
+      else if (outcome.kind === 'refused' && outcome.sqlState === lockNotAvailable) {
+        await endBlocker(this.#connection, this.#tenantId).catch(() => {});
+      }
       return outcome;
     }
   }

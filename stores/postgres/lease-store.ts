@@ -2,13 +2,18 @@ import pg from 'pg';
 import type { Lease, LeaseStore, LeaseView, Owner } from '../../actors/ports.js';
 import type { Connection } from './connection.js';
 
-const lockNotAvailable = '55P03';
+export const lockNotAvailable = '55P03';
 
 /** Ends whoever holds the lease row in an unfinished transaction: the row's xmax is that transaction's number. */
 const terminateBlocker = `
   SELECT pg_terminate_backend(l.pid) FROM iwd.tenant_lease t
     JOIN pg_locks l ON l.locktype = 'transactionid' AND l.granted AND l.transactionid = t.xmax
    WHERE t.tenant_id = $1 AND l.pid <> pg_backend_pid()`;
+
+/** Nobody but an owner has any business with the row, and an owner never leaves a transaction open. */
+export async function endBlocker(connection: Connection, tenantId: string): Promise<void> {
+  await connection.run((client) => client.query(terminateBlocker, [tenantId]));
+}
 
 interface LeaseRow {
   epoch: number;
@@ -82,7 +87,7 @@ export class PostgresLeaseStore implements LeaseStore {
     const take = () => this.#connection.run((client) => client.query(update, values));
     const { rows } = await take().catch(async (error: unknown) => {
       if (!(error instanceof pg.DatabaseError) || error.code !== lockNotAvailable) throw error;
-      await this.#connection.run((client) => client.query(terminateBlocker, [this.#tenantId]));
+      await endBlocker(this.#connection, this.#tenantId);
       return take();
     });
     const row = rows[0] as { epoch: number; last_seq: number } | undefined;

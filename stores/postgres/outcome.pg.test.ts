@@ -57,7 +57,7 @@ describe('when Postgres is in trouble', { skip: missing('TEST_DATABASE_URL') }, 
   });
 
   /** Number of the session that waits for what `event` names; asks until there is one. */
-  async function waiting(event: 'SyncRep' | 'transactionid' | 'tuple'): Promise<number> {
+  async function waiting(event: 'SyncRep' | 'transactionid' | 'relation'): Promise<number> {
     for (;;) {
       const text = 'SELECT pid FROM pg_stat_activity WHERE wait_event = $1';
       const [row] = (await other.query(text, [event])).rows as { pid: number }[];
@@ -117,14 +117,32 @@ describe('when Postgres is in trouble', { skip: missing('TEST_DATABASE_URL') }, 
     assert.equal(renewed?.lastSeq, 1, 'it was durable here, and the renewed lease knows');
   });
 
-  test('a frozen transaction on the lease refuses a commit for now, and is ended when the lease is renewed', async () => {
+  test('a frozen transaction on the lease refuses one commit and is ended by it: the next one goes through', async () => {
     await other.query('BEGIN');
     await other.query('UPDATE iwd.tenant_lease SET hb = hb');
     const outcome = await stores.journal.commit(lease, events(1, 1));
     assert.equal(outcome.kind === 'refused' && outcome.transient && outcome.sqlState, '55P03');
+    await assert.rejects(other.query('SELECT 1'));
+    assert.deepEqual(await stores.journal.commit(lease, events(1, 1)), { kind: 'committed' });
+  });
+
+  test('a frozen transaction on the lease is ended when the lease is renewed', async () => {
+    await other.query('BEGIN');
+    await other.query('UPDATE iwd.tenant_lease SET hb = hb');
     const renewed = await stores.lease.renew(lease, owner('again'));
     assert.equal(renewed?.epoch, 2);
     await assert.rejects(other.query('SELECT 1'));
+  });
+
+  test('a read whose session is ended is asked again on a fresh one', async () => {
+    await stores.journal.commit(lease, events(1, 1));
+    assert.deepEqual(await journalSeqs(), [1]);
+    await other.query('BEGIN');
+    await other.query('LOCK TABLE iwd.journal');
+    const seqs = journalSeqs();
+    await other.query('SELECT pg_terminate_backend($1)', [await waiting('relation')]);
+    await other.query('ROLLBACK');
+    assert.deepEqual(await seqs, [1]);
   });
 
   test('a connection that is lost while idle is reported once, and the next commit gets a fresh one', async () => {
