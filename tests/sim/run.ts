@@ -2,7 +2,7 @@ import { setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Mutation, mutations } from './scenario.js';
 import { minimalTrace, shrink } from './shrink.js';
-import { failureText, type Sweep, sweep } from './sweep.js';
+import { type Failure, failureText, type Sweep, sweep } from './sweep.js';
 
 const help = `npm run test:sim -- [--seeds N] [--seed FIRST] [--mutation NAME] [--until-failure] [--help]
 
@@ -77,11 +77,11 @@ async function main(): Promise<void> {
   });
   console.log(figures(total, performance.now() - begunAt));
   console.log(`happened: ${list(total.landed)}; ${total.replayed} seeds ran twice`);
-  if (args.mutation !== undefined) reportMutation(args.mutation, total);
+  if (args.mutation !== undefined) await reportMutation(args.mutation, total);
   else await reportFailures(total);
 }
 
-function reportMutation(mutation: Mutation, total: Sweep): void {
+async function reportMutation(mutation: Mutation, total: Sweep): Promise<void> {
   const [first] = total.failed;
   if (first === undefined) {
     console.log(`${mutation}: NOT noticed`);
@@ -90,25 +90,21 @@ function reportMutation(mutation: Mutation, total: Sweep): void {
   }
   const { failedCount, seeds, byChecker } = total;
   console.log(`${mutation}: first noticed by seed ${first.scenario.seed}, by ${failedCount} of ${seeds} seeds`);
-  console.log(`seeds by checker: ${list(byChecker)}\n${failureText(first)}`);
+  console.log(`seeds by checker: ${list(byChecker)}`);
+  await showSmallest(first);
 }
 
 async function reportFailures(total: Sweep): Promise<void> {
   if (total.failedCount > 0) process.exitCode = 1;
-  for (const failure of total.failed.slice(0, shownMax)) {
-    console.log(`\nFAILED ${failureText(failure)}`);
-    const { checker } = failure.result.violations[0];
-    const small = await shrink(failure.scenario, checker);
-    console.log(`\nsmallest form: ${failureText(small)}\n${minimalTrace(small.result).join('\n')}`);
-  }
-  if (total.failed.length > shownMax) {
-    console.log(
-      `\nalso failed: ${total.failed
-        .slice(shownMax)
-        .map(({ scenario }) => scenario.seed)
-        .join(', ')}`,
-    );
-  }
+  for (const failure of total.failed.slice(0, shownMax)) await showSmallest(failure);
+  const others = total.failed.slice(shownMax).map(({ scenario }) => scenario.seed);
+  if (others.length > 0) console.log(`\nalso failed: ${others.join(', ')}`);
+}
+
+async function showSmallest(failure: Failure): Promise<void> {
+  console.log(`\nFAILED ${failureText(failure)}`);
+  const small = await shrink(failure.scenario, failure.result.violations[0].checker);
+  console.log(`\nsmallest form: ${failureText(small)}\n${minimalTrace(small.result).join('\n')}`);
 }
 
 await main();

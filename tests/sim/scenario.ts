@@ -64,11 +64,11 @@ export function scenarioOf(seed: number, mutation?: Mutation): Scenario {
     seed,
     pods: 1 + Math.floor(random() * 3),
     clients: 2 + Math.floor(random() * 4),
-    durationMs: 4000 + random() * 10_000,
-    thinkMs: pick(random, [40, 100, 250]),
+    durationMs: 2500 + random() * 8000,
+    thinkMs: pick(random, [20, 60, 200]),
     faults: faultKinds.filter(() => random() < 0.4),
     faultRate: pick(random, [0.005, 0.02, 0.05]),
-    faultEveryMs: 1000 + exponential(random, 3000),
+    faultEveryMs: 600 + exponential(random, 3000),
     knowsTheDead: random() < 0.5,
     lookMs: pick(random, [0, 0, 0.4]),
     options: optionsOf(random),
@@ -88,7 +88,7 @@ function optionsOf(random: () => number): ActorOptions {
     unprojectedBytesMax: pick(random, [5000, 256 * 1024 * 1024]),
     requestTimeoutMs: pick(random, [3000, 15_000]),
     holdMs: pick(random, [500, 3000]),
-    snapshotIntervalMs: pick(random, [300, 2000, 60_000]),
+    snapshotIntervalMs: pick(random, [800, 3000, 60_000]),
   };
 }
 

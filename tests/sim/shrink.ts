@@ -1,5 +1,6 @@
 import type { Scenario } from './scenario.js';
 import { type Result, simulate } from './simulation.js';
+import type { Failure } from './sweep.js';
 
 /** Runs that shrinking may take. */
 const runsMax = 150;
@@ -9,7 +10,7 @@ const linesMax = 120;
  * A smaller scenario that fails in the same check: less time, fewer faults, pods and clients, as long as it still
  * fails. What is left of its trace is what a person has to read.
  */
-export async function shrink(scenario: Scenario, checker: string): Promise<{ scenario: Scenario; result: Result }> {
+export async function shrink(scenario: Scenario, checker: string): Promise<Failure> {
   let smallest = { scenario, result: await simulate(scenario, true) };
   let runs = 0;
   for (let isSmaller = true; isSmaller && runs < runsMax; ) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { scenarioOf } from './scenario.js';
+import { minimalTrace, shrink } from './shrink.js';
 import { simulate } from './simulation.js';
 import { failureText, sweep } from './sweep.js';
 
@@ -21,6 +22,15 @@ test('a seed does the same every time', async () => {
   assert.deepEqual(first.trace, second.trace);
   assert.equal(first.hash, second.hash);
   assert.notEqual((await simulate(scenarioOf(8))).hash, first.hash);
+});
+
+test('a failed seed is made smaller, and what is left of its trace ends with the violation', async () => {
+  const scenario = scenarioOf(1, 'ack-before-commit');
+  const checker = 'durable-before-visible';
+  const small = await shrink(scenario, checker);
+  assert.ok(small.scenario.durationMs < scenario.durationMs && small.scenario.faults.length === 0);
+  assert.ok(small.result.violations.some((violation) => violation.checker === checker));
+  assert.match(minimalTrace(small.result).at(-1) as string, /VIOLATION durable-before-visible/);
 });
 
 describe('a protocol that is broken on purpose is noticed:', () => {

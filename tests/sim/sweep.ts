@@ -13,11 +13,17 @@ export interface SweepOptions {
   onSeed?: (sweep: Sweep) => void;
 }
 
+export interface Failure {
+  scenario: Scenario;
+  result: Result;
+}
+
 /** What many seeds have shown. */
 export class Sweep {
   seeds = 0;
   replayed = 0;
-  failed: { scenario: Scenario; result: Result }[] = [];
+  /** The first of those that failed. */
+  failed: Failure[] = [];
   failedCount = 0;
   /** Failed seeds by checker. */
   readonly byChecker = new Map<string, number>();
@@ -74,7 +80,7 @@ export async function sweep(options: SweepOptions): Promise<Sweep> {
 }
 
 /** A failed seed in a few lines. */
-export function failureText({ scenario, result }: { scenario: Scenario; result: Result }): string {
+export function failureText({ scenario, result }: Failure): string {
   const violations = result.violations.map(({ checker, detail }) => `  ${checker}: ${detail}`);
   return [describe(scenario), ...violations.slice(0, 5)].join('\n');
 }
