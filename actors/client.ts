@@ -7,7 +7,8 @@ import { type FromShard, pack, type RequestMessage, type ToShard, unpackReplies 
 
 const sweepMs = 500;
 const controlTimeoutMs = 5000;
-const restartMs = 100;
+const restartMsMin = 50;
+const restartMsMax = 2000;
 
 export interface ClientOptions {
   /** Compiled module whose default export runs a shard (`bin/shard.ts`). */
@@ -84,9 +85,9 @@ class ShardLink {
   readonly #options: ClientOptions;
   readonly #shard: number;
   readonly #tenantIds: readonly string[];
-  readonly #pool: Piscina;
   readonly #waiting = new Map<number, Waiting>();
   readonly #asked = new Map<number, (value: unknown) => void>();
+  #pool: Piscina | undefined;
   #port: MessagePort | undefined;
   #outbox: RequestMessage[] = [];
   #nextId = 1;
@@ -96,17 +97,6 @@ class ShardLink {
     this.#options = options;
     this.#shard = shard;
     this.#tenantIds = tenantIds;
-    this.#pool = new Piscina({
-      filename: options.shardFile.href,
-      minThreads: 1,
-      maxThreads: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      // The default blocks an idle thread's event loop, and with it the actor's timers and sockets.
-      atomics: 'disabled',
-      workerData: options.workerData,
-    });
-    // The task's own promise tells of the death; without a listener the pool would throw.
-    this.#pool.on('error', () => {});
     void this.#run();
   }
 
@@ -151,25 +141,49 @@ class ShardLink {
     this.#stopping = true;
     await this.ask({ kind: 'drain', timeoutMs }, timeoutMs + 1000);
     this.#port?.close();
-    await this.#pool.destroy();
+    await this.#pool?.destroy().catch(() => {});
     this.#failAll();
   }
 
+  /** Runs the shard's task until it drains; a death ends its pool too, for a pool may not replace a thread that died early. */
   async #run(): Promise<void> {
+    let restartMs = restartMsMin;
     while (!this.#stopping) {
       const { port1, port2 } = new MessageChannel();
+      const pool = this.#newPool();
+      const startedAt = systemRuntime.monotonic();
       this.#port = port1;
+      this.#pool = pool;
       port1.on('message', (message: FromShard) => this.#receive(message));
       const task = { port: port2, shard: this.#shard, tenantIds: this.#tenantIds };
       try {
-        await this.#pool.run(task, { transferList: [port2] });
+        await pool.run(task, { transferList: [port2] });
       } catch (error) {
         if (!this.#stopping) this.#logDeath(error as Error);
       }
       port1.close();
       this.#failAll();
-      if (!this.#stopping) await pause(systemRuntime, restartMs);
+      await pool.destroy().catch(() => {});
+      if (this.#stopping) return;
+      const livedMs = systemRuntime.monotonic() - startedAt;
+      restartMs = livedMs > restartMsMax ? restartMsMin : Math.min(restartMs * 2, restartMsMax);
+      await pause(systemRuntime, restartMs);
     }
+  }
+
+  #newPool(): Piscina {
+    const pool = new Piscina({
+      filename: this.#options.shardFile.href,
+      minThreads: 1,
+      maxThreads: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // The default blocks an idle thread's event loop, and with it the actor's timers and sockets.
+      atomics: 'disabled',
+      workerData: this.#options.workerData,
+    });
+    // The task's own promise tells of the death; without a listener the pool would throw.
+    pool.on('error', () => {});
+    return pool;
   }
 
   #logDeath(error: Error): void {
