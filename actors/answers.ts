@@ -38,10 +38,17 @@ export function itemAnswer(state: TenantState, item: WorkItem, now: Instant, mor
   return { status: 200, json: itemText(state, item, now, { ignored }), version: item.version, id: item.id, ...rest };
 }
 
-/** A page of items: `{ items, next }`. */
-export function pageAnswer(state: TenantState, items: readonly WorkItem[], next: string | null, now: Instant): Answer {
+/** A page of items: `{ items, next }`; `stale` says that the tables lag behind what was acknowledged. */
+export function pageAnswer(
+  state: TenantState,
+  items: readonly WorkItem[],
+  next: string | null,
+  now: Instant,
+  isStale = false,
+): Answer {
   const texts = items.map((item) => itemText(state, item, now));
-  return { status: 200, json: `{"items":[${texts.join(',')}],"next":${JSON.stringify(next)}}` };
+  const stale = isStale ? ',"stale":true' : '';
+  return { status: 200, json: `{"items":[${texts.join(',')}],"next":${JSON.stringify(next)}${stale}}` };
 }
 
 /** The queue's head in exact order at one instant. */
@@ -50,7 +57,7 @@ export function queueAnswer(state: TenantState, items: readonly WorkItem[], now:
   return { status: 200, json: `{"at":"${formatInstant(now)}","items":[${texts.join(',')}]}` };
 }
 
-export function historyAnswer(entries: readonly HistoryEntry[], next: string | null): Answer {
+export function historyAnswer(entries: readonly HistoryEntry[], next: string | null, isStale = false): Answer {
   const items = entries.map(({ seq, at, type, by, version, status, details }) => ({
     seq,
     at: formatInstant(at),
@@ -60,7 +67,7 @@ export function historyAnswer(entries: readonly HistoryEntry[], next: string | n
     status,
     details: withTimes(details),
   }));
-  return { status: 200, json: JSON.stringify({ items, next }) };
+  return { status: 200, json: JSON.stringify({ items, next, ...(isStale && { stale: true }) }) };
 }
 
 /** Times inside history details are milliseconds; people read ISO 8601. */

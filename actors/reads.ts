@@ -113,11 +113,11 @@ export class Reads {
     const { category, limit } = request;
     return {
       later: async () => {
-        await this.#caughtUp();
+        const isStale = !(await this.#caughtUp());
         const items = await this.#c.store.list({ statuses: wanted.statuses, category, limit: limit + 1, beforeSeq });
         const page = items.slice(0, limit);
         const next = items.length > limit ? cursorAt(page[page.length - 1].seq) : null;
-        return pageAnswer(this.#c.state, page, next, this.#c.now());
+        return pageAnswer(this.#c.state, page, next, this.#c.now(), isStale);
       },
     };
   }
@@ -128,11 +128,11 @@ export class Reads {
     const { id, limit } = request;
     return {
       later: async () => {
-        await this.#caughtUp();
+        const isStale = !(await this.#caughtUp());
         const entries = await this.#c.store.history(id, afterSeq ?? 0, limit + 1);
         const page = entries.slice(0, limit);
         const next = entries.length > limit ? cursorAt(page[page.length - 1].seq) : null;
-        return historyAnswer(page, next);
+        return historyAnswer(page, next, isStale);
       },
     };
   }

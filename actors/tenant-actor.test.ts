@@ -377,6 +377,19 @@ test('a database that has lost acknowledged events halts the tenant, and everybo
   assert.equal(world.actor.mode, 'stopped');
 });
 
+test('a list says that it is stale when the tables do not catch up in time', async () => {
+  const world = new TenantWorld();
+  await world.start();
+  world.plan = (call) => (call === 'projection.project' ? { kind: 'before' } : undefined);
+  bodyOf(await world.ask(create({ captureId: 'late' })));
+  const page = bodyOf(await world.ask({ op: 'list', limit: 10 }));
+  assert.deepEqual([page.items, page.stale], [[], true]);
+  world.plan = () => undefined;
+  await world.runtime.pass(10_000);
+  const later = bodyOf(await world.ask({ op: 'list', limit: 10 }));
+  assert.deepEqual([later.items.length, 'stale' in later], [1, false]);
+});
+
 test('a list shows what its caller has written before', async () => {
   const world = await start();
   world.plan = (call) => (call === 'projection.project' ? { kind: 'delay', ms: 900 } : undefined);

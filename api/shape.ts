@@ -95,6 +95,9 @@ const page = (item: TSchema, example: unknown) =>
     {
       items: Type.Array(item),
       next: Type.Union([Type.String(), Type.Null()], { description: 'Cursor of the next page.' }),
+      stale: Type.Optional(
+        Type.Literal(true, { description: 'The tables behind this page lag behind what has been acknowledged.' }),
+      ),
     },
     { examples: [{ items: [example], next: null }] },
   );
