@@ -1,5 +1,5 @@
 import type { Reply, Request } from '../../actors/request.js';
-import type { ItemCommandName } from '../../engine/command.js';
+import { type ItemCommandName, itemCommands } from '../../engine/command.js';
 import { nextKey } from './fold.js';
 import { exponential, type Kernel, pick } from './kernel.js';
 import { schemasOf, startAt } from './settings.js';
@@ -75,10 +75,11 @@ export class Client {
     if (dice < 0.33) await this.#create();
     else if (dice < 0.37) await this.#createMany();
     else if (dice < 0.62) await this.#next();
-    else if (dice < 0.82) await this.#finish();
-    else if (dice < 0.88) await this.#command('resume', take(this.#held, this.#random));
-    else if (dice < 0.92) await this.#update();
-    else if (dice < 0.95) await this.#get();
+    else if (dice < 0.78) await this.#finish();
+    else if (dice < 0.82) await this.#command('resume', take(this.#held, this.#random));
+    else if (dice < 0.85) await this.#update();
+    else if (dice < 0.93) await this.#meddle();
+    else if (dice < 0.96) await this.#get();
     else if (dice < 0.985) await this.#ask({ request: { op: 'queue', limit: 1000 }, name: 'queue' });
     else await this.#publish();
   }
@@ -129,7 +130,7 @@ export class Client {
       businessValue: Math.floor(random() * 40),
       ...place(Math.floor(random() * 100)),
       ...(random() < 0.3 && { dueDateTime: iso(now + random() * 8000) }),
-      ...(random() < 0.15 && { activationDateTime: iso(now + random() * 4000) }),
+      ...(random() < 0.3 && { activationDateTime: iso(now + random() * 4000) }),
       ...(random() < 0.1 && { expirationDateTime: iso(now + random() * 6000) }),
       attributes: { note: 'x'.repeat(Math.floor(random() * 200)) },
     };
@@ -158,8 +159,16 @@ export class Client {
 
   async #command(name: ItemCommandName, id: string | undefined): Promise<Reply | undefined> {
     if (id === undefined) return undefined;
-    const request: Request = { op: 'command', name, id, idempotencyKey: this.#key(`${name}-`) };
+    const agentId = name === 'assign' ? this.name : undefined;
+    const request: Request = { op: 'command', name, id, idempotencyKey: this.#key(`${name}-`), agentId };
     return this.#ask({ request, name: `${name} ${id}` });
+  }
+
+  /** Any command on any item that it has made, legal or not. */
+  async #meddle(): Promise<void> {
+    if (this.#seen.length === 0) return;
+    const names = ['hold', 'resume', 'hold', 'resume', 'hold', 'resume', ...itemCommands] as const;
+    await this.#command(pick(this.#random, names), pick(this.#random, this.#seen));
   }
 
   async #update(): Promise<void> {

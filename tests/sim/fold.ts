@@ -10,6 +10,8 @@ const open: readonly Status[] = ['scheduled', 'queued', 'assigned', 'held', 'err
 const ended: readonly Status[] = ['completed', 'canceled', 'rejected', 'expired'];
 const unattended: readonly Status[] = ['scheduled', 'queued', 'held', 'errorheld'];
 
+const never = Number.POSITIVE_INFINITY;
+
 /** From which states each move may start, written down a second time: what the journal is judged by. */
 const origins: Record<Move, readonly Status[]> = {
   held: ['scheduled', 'queued', 'assigned'],
@@ -78,6 +80,14 @@ export class Fold {
   get rowAfterSeq(): number {
     const last = this.#database.journal[this.#rows - 1];
     return last === undefined ? 0 : last.seq - 1;
+  }
+
+  /** Items whose activation or expiration has come by `t` and has not happened. */
+  dueAt(t: Instant): WorkItem[] {
+    return [...this.items.values()].filter(({ status, activationDateTime = never, expirationDateTime = never }) => {
+      if (status === 'scheduled' && activationDateTime <= t) return true;
+      return unattended.includes(status) && expirationDateTime <= t;
+    });
   }
 
   #open(row: MemoryDatabase['journal'][number]): void {
@@ -167,12 +177,8 @@ export class Fold {
     if (best?.id !== event.id && bestBefore?.id !== event.id) {
       this.#report('order', `seq ${this.seq} assigns ${event.id}, the best at ${event.at} is ${best?.id}`);
     }
-    for (const item of this.items.values()) {
-      const isExpired = item.status === 'queued' && (item.expirationDateTime ?? Number.POSITIVE_INFINITY) <= event.at;
-      const isDue = item.status === 'scheduled' && (item.activationDateTime ?? Number.POSITIVE_INFINITY) <= event.at;
-      if (isExpired || isDue) {
-        this.#report('due', `seq ${this.seq} at ${event.at} assigns while ${item.id} (${item.status}) is due`);
-      }
+    for (const { id, status } of this.dueAt(event.at)) {
+      this.#report('due', `seq ${this.seq} at ${event.at} assigns while ${id} (${status}) is due`);
     }
   }
 

@@ -128,7 +128,12 @@ export class Judge {
    */
   #checkQueue(answer: Answer, isQuiet: boolean): void {
     const body = JSON.parse(answer.json as string) as ShownQueue;
-    if (matches(this.fold, body)) return;
+    if (matches(this.fold, body)) {
+      for (const { id, status } of isQuiet ? this.fold.dueAt(parseInstant(body.at) as number) : []) {
+        this.report('due', `queue at ${body.at} while ${id} (${status}) is due`);
+      }
+      return;
+    }
     const past = new Fold(this.#database, () => {});
     for (let seq = this.fold.rowAfterSeq; seq < this.fold.seq && !isQuiet; seq++) {
       past.catchUp(seq);

@@ -14,6 +14,8 @@ export class Network {
   /** No more faults of single calls. */
   isCalm = false;
   isStoreDown = false;
+  /** Nothing can be written to the follower's tables. */
+  isFollowerDown = false;
   readonly #kernel: Kernel;
   readonly #scenario: Scenario;
   readonly #random: () => number;
@@ -53,7 +55,10 @@ export class Network {
         if (sent.startsWith('projection.scan')) return (...args: unknown[]) => this.#scan(pod, sent, call, args);
         return (...args: unknown[]) => {
           const copy = args.map(copyOf);
-          return this.#call(pod, sent, () => call(...copy));
+          return this.#call(pod, sent, () => {
+            const isRefused = this.isFollowerDown && sent === 'projection.project';
+            return isRefused ? Promise.reject(new Error('the tables are locked')) : call(...copy);
+          });
         };
       },
     });

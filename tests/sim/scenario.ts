@@ -8,6 +8,7 @@ export const faultKinds = [
   'pause',
   'partition',
   'storeDown',
+  'followerDown',
   'clockJump',
   'requestDelay',
   'replyDelay',

@@ -43,6 +43,24 @@ export function minimalTrace({ trace, violations }: Result): string[] {
   const told = trace.slice(0, end + 1).filter((line) => {
     return !line.includes('  client ') || subjects.some((subject) => line.includes(subject));
   });
-  const skipped = told.length - linesMax;
-  return skipped > 0 ? [`... ${skipped} lines before`, ...told.slice(skipped)] : told;
+  const lines = merged(told);
+  const skipped = lines.length - linesMax;
+  return skipped > 0 ? [`... ${skipped} lines before`, ...lines.slice(skipped)] : lines;
+}
+
+const committed = /(\S+) commit epoch (\d+) seq (\d+)\+(\d+) -> committed$/;
+
+/** Commits that nothing happened to, one after the other by one owner, as one line. */
+function merged(lines: readonly string[]): string[] {
+  const result: string[] = [];
+  let owner: string | undefined;
+  for (const line of lines) {
+    const [, pod, epoch, seq, count] = committed.exec(line) ?? [];
+    const isSame = pod !== undefined && owner === `${pod} ${epoch}`;
+    if (isSame) result[result.length - 1] = result[result.length - 1].replace(/(\.\.\d+)?$/, `..${+seq + +count - 1}`);
+    else if (pod !== undefined) result.push(line.replace(/ seq .*/, ` committed seq ${seq}`));
+    else result.push(line);
+    owner = pod === undefined ? undefined : `${pod} ${epoch}`;
+  }
+  return result;
 }

@@ -13,6 +13,8 @@ import type { FaultKind, Scenario } from './scenario.js';
 import { UnreliableSnapshots } from './snapshots.js';
 
 const clientTimeoutMs = 4000;
+/** Faults of a whole pod, or of the database. */
+const recurring = ['kill', 'drain', 'pause', 'partition', 'storeDown', 'followerDown', 'clockJump'] as const;
 /** Once everything is healed, everybody is answered and every follower has caught up within this time. */
 const settleMsMax = 60_000;
 const restartMsMax = 1500;
@@ -22,6 +24,7 @@ const askedAtOnce = 8;
 const pauseMsMax = 6000;
 const partitionMsMax = 6000;
 const storeDownMsMax = 2000;
+const followerDownMsMax = 5000;
 const clockJumpMsMax = 10_000;
 const drainMs = 8000;
 /** More events than any run has: a loop that never rests is a failure, not a hang. */
@@ -78,7 +81,7 @@ export class Simulation implements Service {
     const kernel = this.#kernel;
     const { durationMs, thinkMs, pods } = this.#scenario;
     for (let n = 0; n < pods; n++) this.#startPod(n);
-    for (const kind of ['kill', 'drain', 'pause', 'partition', 'storeDown', 'clockJump'] as const) this.#plan(kind);
+    for (const kind of recurring) this.#plan(kind);
     for (const client of this.#clients) void client.run(durationMs, thinkMs);
     try {
       await this.#until('load', () => kernel.now >= durationMs, durationMs);
@@ -210,6 +213,12 @@ export class Simulation implements Service {
           this.#network.isStoreDown = false;
         });
         break;
+      case 'followerDown':
+        this.#network.isFollowerDown = true;
+        kernel.after(this.#random() * followerDownMsMax, () => {
+          this.#network.isFollowerDown = false;
+        });
+        break;
       case 'clockJump':
         pod.runtime.wallShiftMs += Math.floor((this.#random() * 2 - 1) * clockJumpMsMax);
     }
@@ -234,6 +243,7 @@ export class Simulation implements Service {
     this.#isHealed = true;
     this.#network.isCalm = true;
     this.#network.isStoreDown = false;
+    this.#network.isFollowerDown = false;
     for (const pod of this.#pods) pod.isPartitioned = false;
   }
 
