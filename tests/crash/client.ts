@@ -119,14 +119,24 @@ export function readAnswer(http: HttpAnswer): { answer: Answer; captureId?: stri
   return { answer: { kind: 'faulty', detail: `${status} ${body.slice(0, 300)}` } };
 }
 
-/** Reads a list that was asked for by captureId. */
-export function readList(http: HttpAnswer): Answer {
-  if (http.status !== 200) return { kind: 'faulty', detail: `${http.status} ${http.body.slice(0, 300)}` };
-  const { items } = JSON.parse(http.body) as { items: ShownItem[] };
-  const [item] = items;
+/** Reads the list of one captureId. */
+export function readOnly(http: HttpAnswer): Answer {
+  const list = readList(http);
+  if ('kind' in list) return list;
+  const [item] = list;
   if (item === undefined) return { kind: 'absent' };
-  if (items.length > 1) return { kind: 'faulty', detail: `${items.length} items with captureId ${item.captureId}` };
-  return { kind: 'done', status: 200, replayed: false, id: item.id, seen: seenOf(item) };
+  return list.length === 1 ? item.answer : { kind: 'faulty', detail: `${list.length} items with one captureId` };
+}
+
+/** Each item of a list, with what it says of it; of a list that calls itself stale nothing can be held against it. */
+export function readList(http: HttpAnswer): Answer | { captureId: string; answer: Answer }[] {
+  if (http.status !== 200) return { kind: 'faulty', detail: `${http.status} ${http.body.slice(0, 300)}` };
+  const { items, stale } = JSON.parse(http.body) as { items: ShownItem[]; stale?: boolean };
+  if (stale) return { kind: 'none' };
+  return items.map((item) => ({
+    captureId: item.captureId,
+    answer: { kind: 'done', status: 200, replayed: false, id: item.id, seen: seenOf(item) },
+  }));
 }
 
 function seenOf({ status, version, assignedTo, attributes }: ShownItem): ItemState {

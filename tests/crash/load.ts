@@ -1,4 +1,4 @@
-import { type Asked, PatientClient, readAnswer, readList } from './client.js';
+import { type Asked, PatientClient, readAnswer, readList, readOnly } from './client.js';
 import type { Operation } from './history.js';
 import type { HttpAnswer, HttpClient } from './http-client.js';
 import type { Command } from './item-model.js';
@@ -17,14 +17,17 @@ const hot = 60;
 /** Queued items that the load aims at: enough to choose among, few enough to sort them all for each decision. */
 const queuedWanted = 120;
 const bulkLinesMax = 12;
+const listed = ['queued', 'assigned', 'held', 'scheduled', 'completed'] as const;
+const listLimit = 8;
 
 /** Weights of what a client with empty hands does next, while the queue is about as long as wanted. */
-const weights: Record<'create' | 'bulk' | 'next' | 'get' | 'find' | 'again' | Command, number> = {
+const weights: Record<'create' | 'bulk' | 'next' | 'get' | 'find' | 'list' | 'again' | Command, number> = {
   create: 26,
   bulk: 1,
   next: 34,
   get: 10,
   find: 1,
+  list: 1,
   again: 3,
   update: 9,
   hold: 3,
@@ -94,7 +97,8 @@ export class Load {
         continue;
       }
       const action = this.#drawAction();
-      if (action === 'bulk') await this.#bulk(patient, client);
+      if (action === 'list') await this.#list(patient, client);
+      else if (action === 'bulk') await this.#bulk(patient, client);
       else if (action === 'create') await this.#create(patient, client);
       else if (action === 'next') inHand = await this.#next(patient, client);
       else {
@@ -226,10 +230,21 @@ export class Load {
     };
     const http = await this.#carryOut(patient, operation, asked[action]);
     if (action === 'find' && http !== undefined) {
-      operation.answer = readList(http);
+      operation.answer = readOnly(http);
       this.operations.push(operation);
     } else this.#end(operation, http);
     if (operation.answer?.kind === 'done') item.version = operation.answer.seen.version;
+  }
+
+  /** Each item of the list is looked at once: the history gets an operation for each. */
+  async #list(patient: PatientClient, client: number): Promise<void> {
+    const asked = this.#begin(client, 'find');
+    const status = listed[Math.floor(this.#random() * listed.length)];
+    const path = `/workitems?status=${status}&limit=${listLimit}`;
+    const http = await this.#carryOut(patient, asked, { method: 'GET', path });
+    const list = http === undefined ? { kind: 'none' as const } : readList(http);
+    if ('kind' in list) this.operations.push({ ...asked, answer: list });
+    else for (const item of list) this.operations.push({ ...asked, ...item });
   }
 
   async #command(patient: PatientClient, client: number, command: Command, item: KnownItem): Promise<void> {

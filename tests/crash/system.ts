@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -103,17 +102,22 @@ export class CrashSystem {
 
   /** Its supervisor starts it again. */
   async #killPostgres(): Promise<boolean> {
-    const before = this.#postmaster();
+    const before = await this.#postmasterOtherThan(undefined);
+    if (before === undefined) return false;
     process.kill(before, 'SIGKILL');
-    for (let waitedMs = 0; waitedMs < settleMsMax; waitedMs += pollMs) {
-      await sleep(pollMs);
-      if (this.#postmaster() !== before) return true;
-    }
-    return false;
+    return (await this.#postmasterOtherThan(before)) !== undefined;
   }
 
-  #postmaster(): number {
-    return Number.parseInt(readFileSync(join(this.#dir, 'postgres', 'postmaster.pid'), 'utf8'), 10);
+  /** Number of the main process, as soon as there is one and it is not `before`. */
+  async #postmasterOtherThan(before: number | undefined): Promise<number | undefined> {
+    const path = join(this.#dir, 'postgres', 'postmaster.pid');
+    for (let waitedMs = 0; waitedMs < settleMsMax; waitedMs += pollMs) {
+      // For a moment of each start the file is not there, or empty.
+      const pid = Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10);
+      if (!Number.isNaN(pid) && pid !== before) return pid;
+      await sleep(pollMs);
+    }
+    return undefined;
   }
 
   /** Comes back later, empty. */
