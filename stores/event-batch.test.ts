@@ -12,7 +12,8 @@ const anything = fc.object({
   values: [
     fc.string({ unit: 'binary' }),
     fc.integer(),
-    fc.double({ noNaN: true }),
+    // The edge turns -0 into 0 (engine/content.ts), as msgpack does.
+    fc.double({ noNaN: true }).map((number) => number + 0),
     fc.constant(null),
     fc.boolean(),
     fc.maxSafeInteger(),
