@@ -107,6 +107,25 @@ function checkServer({
   }
 }
 
+/**
+ * Runs a statement that others will rely on. When somebody cancels its wait for the synchronous standby, Postgres reports
+ * success although only the primary has it; a warning is all that tells. That is an error here: the outcome is unknown.
+ */
+export async function queryDurably(client: pg.Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
+  let warning: string | undefined;
+  const onNotice = (notice: { code?: string; message?: string }) => {
+    if (notice.code === '01000') warning = notice.message ?? 'a warning';
+  };
+  client.on('notice', onNotice);
+  try {
+    const result = await client.query(query);
+    if (warning !== undefined) throw new Error(warning);
+    return result;
+  } finally {
+    client.off('notice', onNotice);
+  }
+}
+
 /** Closes the socket at once; a statement that runs there may still end on the server. */
 export function destroy(client: pg.Client): void {
   (client as unknown as { connection?: { stream?: { destroy(): void } } }).connection?.stream?.destroy();

@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { CommitOutcome, Journal, JournalRow, Lease } from '../../actors/ports.js';
 import type { Event } from '../../engine/event.js';
 import { packEvents, unpackEvents } from '../event-batch.js';
-import { type Connection, NotSent, UnfitServer } from './connection.js';
+import { type Connection, NotSent, queryDurably, UnfitServer } from './connection.js';
 import { endBlocker, lockNotAvailable } from './lease-store.js';
 import type { Reader } from './reader.js';
 
@@ -64,23 +64,12 @@ export class PostgresJournal implements Journal {
   }
 
   async #commitOn(client: pg.Client, lease: Lease, count: number, bytes: Buffer): Promise<CommitOutcome> {
-    // A cancelled wait for the synchronous standby reports success; only this warning tells that it was cancelled.
-    let warning: string | undefined;
-    const onNotice = (notice: { code?: string; message?: string }) => {
-      if (notice.code === '01000') warning = notice.message ?? 'a warning';
-    };
-    client.on('notice', onNotice);
-    try {
-      const { rowCount } = await client.query({
-        name: 'journal-commit',
-        text: commitStatement,
-        values: [this.#tenantId, lease.epoch, lease.ownerToken, lease.lastSeq, count, bytes],
-      });
-      if (warning !== undefined) throw new Error(warning);
-      return rowCount === 1 ? { kind: 'committed' } : await this.#lookAgain(client, lease, count);
-    } finally {
-      client.off('notice', onNotice);
-    }
+    const { rowCount } = await queryDurably(client, {
+      name: 'journal-commit',
+      text: commitStatement,
+      values: [this.#tenantId, lease.epoch, lease.ownerToken, lease.lastSeq, count, bytes],
+    });
+    return rowCount === 1 ? { kind: 'committed' } : await this.#lookAgain(client, lease, count);
   }
 
   /** The fence did not match: either somebody else owns the tenant, or this very batch is in already. */

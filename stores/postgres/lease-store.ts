@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Lease, LeaseStore, LeaseView, Owner } from '../../actors/ports.js';
-import type { Connection } from './connection.js';
+import { type Connection, queryDurably } from './connection.js';
 
 export const lockNotAvailable = '55P03';
 
@@ -84,7 +84,8 @@ export class PostgresLeaseStore implements LeaseStore {
 
   async #take(owner: Owner, update: string, seen: unknown[]): Promise<Lease | undefined> {
     const values = [this.#tenantId, owner.token, owner.pod, owner.url, ...seen];
-    const take = () => this.#connection.run((client) => client.query(update, values));
+    // Whoever holds a lease tells from the journal what became of an unknown commit: both must be where the standby is.
+    const take = () => this.#connection.run((client) => queryDurably(client, { text: update, values }));
     const { rows } = await take().catch(async (error: unknown) => {
       if (!(error instanceof pg.DatabaseError) || error.code !== lockNotAvailable) throw error;
       await endBlocker(this.#connection, this.#tenantId);

@@ -97,7 +97,7 @@ describe('when Postgres is in trouble', { skip: missing('TEST_DATABASE_URL') }, 
     assert.deepEqual(await stores.journal.commit(renewed!, events(1, 1)), { kind: 'committed' });
   });
 
-  test('a cancelled wait for the synchronous standby is unknown although Postgres reports success', async () => {
+  test('a cancelled wait for the synchronous standby is unknown, and no renewal, although Postgres reports success', async () => {
     const standbys = async (names: string) => {
       await other.query(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
       await other.query('SELECT pg_reload_conf()');
@@ -110,6 +110,10 @@ describe('when Postgres is in trouble', { skip: missing('TEST_DATABASE_URL') }, 
       const outcome = await commit;
       assert.equal(outcome.kind, 'unknown');
       assert.match(outcome.kind === 'unknown' ? outcome.cause : '', /synchronous replication/);
+      // The renewal waits for the standby too: taking it for done would let the journal answer for the commit.
+      const refused = assert.rejects(stores.lease.renew(lease, owner('again')), /synchronous replication/);
+      await other.query('SELECT pg_cancel_backend($1)', [await waiting('SyncRep')]);
+      await refused;
     } finally {
       await standbys('');
     }
