@@ -101,6 +101,20 @@ test('a Postgres that survived the SIGKILL of its starter is attached to, not st
   assert.equal(isAlive(pid), false);
 });
 
+test('a Postgres that was attached to is started again when it dies', { timeout: 30_000 }, async () => {
+  const pid = await startAndDie({ endWithUs: false });
+  const server = await start();
+  assert.equal(server.attached, true);
+  process.kill(pid, 'SIGKILL');
+  while (isAlive(pid)) await sleep(5);
+  const rows = async () => query(server.url, 'SELECT number FROM committed').catch(() => undefined);
+  let found = await rows();
+  for (; found === undefined; found = await rows()) await sleep(10);
+  assert.deepEqual(found, [{ number: 8 }]);
+  await server.stop();
+  await assert.rejects(query(server.url, 'SELECT 1'), 'stopped means stopped');
+});
+
 test('a Postgres started with endWithUs does not survive the SIGKILL of its starter', { timeout: 30_000 }, async () => {
   const pid = await startAndDie({ endWithUs: true });
   while (isAlive(pid)) await sleep(10);

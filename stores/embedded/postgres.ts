@@ -40,6 +40,7 @@ const stopMsMax = 20_000;
 const survivingChildren = 'pre-existing shared memory block';
 const survivorAttempts = 50;
 const restartPauseMsMax = 10_000;
+const survivorPollMs = 250;
 
 /**
  * The server's settings. Crash safety is on, whatever a file in the data folder says; memory stays modest because the
@@ -70,7 +71,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   };
   const url = `postgresql://iwd@localhost/iwd?host=${encodeURIComponent(link ?? dataDir)}&port=${port}`;
   try {
-    const { pid, attached, stop } = (await attach(dataDir, url)) ?? (await launch({ ...options, dataDir, port }, url));
+    const found = await attach(dataDir, url);
+    const attached = found !== undefined;
+    const account = await accountOf(dataDir);
+    const starts = () => startAndWait({ ...options, dataDir, port }, account, url);
+    const first = found ?? (await starts());
+    const { pid } = first;
+    const stop = keepRunning(first, starts, options);
     logger.info({ pid, dataDir }, `${attached ? 'attached to the running' : 'started the'} embedded Postgres`);
     return { url, attached, pid, stop: onlyOnce(() => stop().then(forgetLink)) };
   } catch (error) {
@@ -79,15 +86,21 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
-type Server = Omit<EmbeddedPostgres, 'url'>;
+/** A running server process: a child of ours, or one that survived an earlier process of ours. */
+interface Postmaster {
+  pid: number;
+  /** Resolves when it has ended, for whatever reason. */
+  ended: Promise<unknown>;
+  stop(): Promise<void>;
+}
 
 /** The server that survived an earlier process of ours; undefined when there is none, or none any more. */
-async function attach(dataDir: string, url: string): Promise<Server | undefined> {
+async function attach(dataDir: string, url: string): Promise<Postmaster | undefined> {
   const pid = await findPostmaster(dataDir);
   if (pid === undefined) return undefined;
   try {
     await waitUntilReady(url, () => isAlive(pid));
-    return { pid, attached: true, stop: () => stopProcess(pid) };
+    return { pid, ended: endOf(pid), stop: () => stopProcess(pid) };
   } catch (error) {
     // It was shutting down.
     if (!isAlive(pid)) return undefined;
@@ -95,36 +108,51 @@ async function attach(dataDir: string, url: string): Promise<Server | undefined>
   }
 }
 
-/** Starts the server and, when it ends without being asked to, starts it again, for as long as it takes. */
-async function launch(options: EmbeddedPostgresOptions & { port: number }, url: string): Promise<Server> {
-  const account = await accountOf(options.dataDir);
+/** No signal tells of the end of a process that is not our child. */
+function endOf(pid: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (isAlive(pid)) return;
+      clearInterval(timer);
+      resolve();
+    }, survivorPollMs).unref();
+  });
+}
+
+/**
+ * When the server ends without being asked to, starts it again, for as long as it takes. @returns what stops it for good.
+ */
+function keepRunning(
+  first: Postmaster,
+  starts: () => Promise<Postmaster>,
+  { logger }: EmbeddedPostgresOptions,
+): () => Promise<void> {
   const stopping = new AbortController();
   let restarted: Promise<void> = Promise.resolve();
-  let child = await startAndWait(options, account, url);
+  let server = first;
   const watch = () => {
-    child.once('exit', () => {
+    void server.ended.then(() => {
       if (!stopping.signal.aborted) restarted = restart();
     });
   };
   const restart = async () => {
     for (let pauseMs = 100; !stopping.signal.aborted; pauseMs = Math.min(pauseMs * 2, restartPauseMsMax)) {
-      options.logger.info({ pid: child.pid }, 'the embedded Postgres ended by itself: starting it again');
+      logger.info({ pid: server.pid }, 'the embedded Postgres ended by itself: starting it again');
       try {
-        child = await startAndWait(options, account, url);
+        server = await starts();
         return watch();
       } catch (error) {
-        options.logger.info({ error: String(error) }, 'the embedded Postgres could not be started again');
+        logger.info({ error: String(error) }, 'the embedded Postgres could not be started again');
         await sleep(pauseMs, undefined, { ref: false, signal: stopping.signal }).catch(() => {});
       }
     }
   };
   watch();
-  const stop = async () => {
+  return async () => {
     stopping.abort();
     await restarted;
-    await stopChild(child);
+    await server.stop();
   };
-  return { pid: child.pid!, attached: false, stop };
 }
 
 /** A server process that takes queries; throws with the end of its log when there is none to be had. */
@@ -132,13 +160,15 @@ async function startAndWait(
   options: EmbeddedPostgresOptions & { port: number },
   account: Account | undefined,
   url: string,
-): Promise<ChildProcess> {
+): Promise<Postmaster> {
   for (let attempt = 1; ; attempt++) {
+    // Takes away what a killed server has left behind.
+    await findPostmaster(options.dataDir);
     const child = await start(options, account);
     try {
       await waitUntilReady(url, () => isRunning(child));
       if (options.endWithUs) guard(child);
-      return child;
+      return { pid: child.pid!, ended: endOfChild(child), stop: () => stopChild(child) };
     } catch (cause) {
       await stopChild(child);
       const reason = await lastLines(options.dataDir);
@@ -148,6 +178,10 @@ async function startAndWait(
       await sleep(100);
     }
   }
+}
+
+function endOfChild(child: ChildProcess): Promise<unknown> {
+  return isRunning(child) ? once(child, 'exit') : Promise.resolve();
 }
 
 /** As root: the folder's owner, `nobody` for a new one. Otherwise we are the account ourselves. */
