@@ -27,7 +27,17 @@ test('a package that wants a newer Node is told, wherever in the tree it sits', 
 });
 
 test('the forms of ranges that engines fields use are understood', () => {
-  for (const range of ['*', '>=20', '>= 10.x', '>=20.x', '^16 || ^18 || >=20', '20', '20.x', '^20.17.0 || >=22.9.0']) {
+  for (const range of [
+    '*',
+    '>=20',
+    '>= 10.x',
+    '6.* || >= 10.*',
+    '>=20.x',
+    '^16 || ^18 || >=20',
+    '20',
+    '20.x',
+    '^20.17.0 || >=22.9.0',
+  ]) {
     assert.ok(includes(range, [20, 19, 0]), range);
   }
   for (const range of ['>=22', '^20.20.0 || >=22', '>=14 <20', '18', '20.18.0', '~20.18', '>20.19.0', 'latest']) {

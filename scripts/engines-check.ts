@@ -59,9 +59,9 @@ function holds(comparator: string, version: Version): boolean {
 }
 
 function versionOf(text: string): Version | undefined {
-  const found = /^(\d+)(?:\.(\d+|x))?(?:\.(\d+|x))?$/.exec(text.trim());
+  const found = /^(\d+)(?:\.(\d+|[x*]))?(?:\.(\d+|[x*]))?$/.exec(text.trim());
   if (!found) return undefined;
-  const [major, minor, patch] = found.slice(1).map((digits) => Number(digits?.replace('x', '0') ?? 0));
+  const [major, minor, patch] = found.slice(1).map((digits) => Number(digits?.replace(/[x*]/, '0') ?? 0));
   return [major!, minor!, patch!];
 }
 
