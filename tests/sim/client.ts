@@ -33,6 +33,8 @@ export interface Service {
   answered(operation: Operation, reply: Reply): void;
   /** The newest version of an item that any client has been told, 0 for none. */
   heardVersion(id: string): number;
+  /** Items that some client has been told of lately. */
+  recentIds(): readonly string[];
 }
 
 /**
@@ -72,14 +74,14 @@ export class Client {
 
   async #act(): Promise<void> {
     const dice = this.#random();
-    if (dice < 0.33) await this.#create();
-    else if (dice < 0.37) await this.#createMany();
-    else if (dice < 0.62) await this.#next();
-    else if (dice < 0.78) await this.#finish();
-    else if (dice < 0.82) await this.#command('resume', take(this.#held, this.#random));
-    else if (dice < 0.85) await this.#update();
-    else if (dice < 0.93) await this.#meddle();
-    else if (dice < 0.96) await this.#get();
+    if (dice < 0.3) await this.#create();
+    else if (dice < 0.34) await this.#createMany();
+    else if (dice < 0.57) await this.#next();
+    else if (dice < 0.72) await this.#finish();
+    else if (dice < 0.76) await this.#command('resume', take(this.#held, this.#random));
+    else if (dice < 0.79) await this.#update();
+    else if (dice < 0.86) await this.#meddle();
+    else if (dice < 0.945) await this.#get();
     else if (dice < 0.985) await this.#ask({ request: { op: 'queue', limit: 1000 }, name: 'queue' });
     else await this.#publish();
   }
@@ -180,8 +182,9 @@ export class Client {
   }
 
   async #get(): Promise<void> {
-    if (this.#seen.length === 0) return;
-    const id = pick(this.#random, this.#seen);
+    const recent = this.#service.recentIds();
+    if (recent.length === 0) return;
+    const id = pick(this.#random, recent);
     const heardVersion = this.#service.heardVersion(id);
     await this.#ask({ request: { op: 'get', id }, name: `get ${id}`, heardVersion });
   }

@@ -12,6 +12,7 @@ export interface Violation {
 }
 
 const violationsMax = 20;
+const recentIdsMax = 12;
 
 interface Line {
   line: number;
@@ -26,6 +27,7 @@ export class Judge {
   readonly fold: Fold;
   /** Promises to clients, to be found in the journal when all is over. */
   readonly #promises: { operation: Operation; answer: Answer }[] = [];
+  readonly recentIds: string[] = [];
   readonly #heard = new Map<string, number>();
   readonly #database: MemoryDatabase;
   readonly #onViolation: (violation: Violation) => void;
@@ -52,7 +54,7 @@ export class Judge {
   }
 
   /** A pod answers at this moment: whatever it says must be durable already. */
-  leaves({ request, isQuiet }: Operation, reply: Reply): void {
+  leaves({ request, isQuiet, heardVersion = 0 }: Operation, reply: Reply): void {
     this.fold.catchUp();
     if (reply.rejected) {
       if (reply.code === 'internal') this.report('no-bug', `${request.op} is answered with: ${reply.detail}`);
@@ -64,8 +66,8 @@ export class Judge {
     const durable = this.fold.items.get(id)?.version ?? 0;
     if (version > durable) {
       this.report('durable-before-visible', `${request.op} shows ${id} version ${version}, durable is ${durable}`);
-    } else if (isQuiet && version < durable) {
-      this.report('no-stale-read', `get shows ${id} version ${version}, durable is ${durable}`);
+    } else if (version < (isQuiet ? durable : heardVersion)) {
+      this.report('no-stale-read', `get shows ${id} version ${version}, durable is ${durable}, told ${heardVersion}`);
     }
   }
 
@@ -75,11 +77,9 @@ export class Judge {
     const { op } = operation.request;
     const { id, version } = reply;
     if (id !== undefined && version !== undefined) {
-      if (version < (operation.heardVersion ?? 0)) {
-        const known = operation.heardVersion;
-        this.report('no-stale-read', `${op} shows ${id} version ${version} after version ${known} was told`);
-      }
       this.#heard.set(id, Math.max(version, this.heardVersion(id)));
+      this.recentIds.push(id);
+      if (this.recentIds.length > recentIdsMax) this.recentIds.shift();
     }
     if (op === 'create' || op === 'createMany' || op === 'next' || op === 'command') {
       this.#promises.push({ operation, answer: reply });

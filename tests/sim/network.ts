@@ -5,6 +5,8 @@ import type { Kernel } from './kernel.js';
 import type { Pod } from './pod.js';
 import type { FaultKind, Scenario } from './scenario.js';
 
+export const fencedWrite = 'fenced write';
+
 /**
  * The network between pods and the tenant's database. Every call travels on its own: it may arrive late, after its
  * caller gave it up and after others that were sent later, also from a pod that is dead by then. What arrives is done at
@@ -20,12 +22,13 @@ export class Network {
   readonly #scenario: Scenario;
   readonly #random: () => number;
   readonly #faults: FaultKind[];
-  readonly #onFault: (kind: FaultKind) => void;
+  /** Told of every fault and of every write that the fence refused, to be counted. */
+  readonly #onEvent: (kind: FaultKind | typeof fencedWrite) => void;
 
-  constructor(kernel: Kernel, scenario: Scenario, onFault: (kind: FaultKind) => void) {
+  constructor(kernel: Kernel, scenario: Scenario, onEvent: (kind: FaultKind | typeof fencedWrite) => void) {
     this.#kernel = kernel;
     this.#scenario = scenario;
-    this.#onFault = onFault;
+    this.#onEvent = onEvent;
     this.#random = kernel.random('network');
     const ofCalls: FaultKind[] = ['requestDelay', 'replyDelay', 'replyLost', 'errorBefore', 'errorAfter', 'late'];
     this.#faults = ofCalls.filter((kind) => scenario.faults.includes(kind));
@@ -95,15 +98,17 @@ export class Network {
     return outcome;
   }
 
-  #write(inner: Journal, lease: Lease, events: readonly Event[]): Promise<CommitOutcome> {
+  async #write(inner: Journal, lease: Lease, events: readonly Event[]): Promise<CommitOutcome> {
     if (events.some(isPoison)) {
-      this.#onFault('poison');
-      return Promise.resolve({ kind: 'refused', transient: false, sqlState: '22021', detail: 'poison' });
+      this.#onEvent('poison');
+      return { kind: 'refused', transient: false, sqlState: '22021', detail: 'poison' };
     }
     if (this.#hits('refusedForNow')) {
-      return Promise.resolve({ kind: 'refused', transient: true, sqlState: '53100', detail: 'the disk is full' });
+      return { kind: 'refused', transient: true, sqlState: '53100', detail: 'the disk is full' };
     }
-    return inner.commit(lease, events);
+    const outcome = await inner.commit(lease, events);
+    if (outcome.kind === 'lost') this.#onEvent(fencedWrite);
+    return outcome;
   }
 
   #call<T>(pod: Pod, name: string, execute: () => Promise<T>): Promise<T> {
@@ -129,7 +134,7 @@ export class Network {
   #hits(kind: FaultKind): boolean {
     const { faults, faultRate } = this.#scenario;
     const isHit = faults.includes(kind) && this.#random() < faultRate && !this.isCalm;
-    if (isHit) this.#onFault(kind);
+    if (isHit) this.#onEvent(kind);
     return isHit;
   }
 }

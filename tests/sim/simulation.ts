@@ -40,7 +40,7 @@ export interface Result {
   acknowledged: number;
   journalEvents: number;
   decisions: number;
-  /** How often each fault happened, and how many terms ended with an unknown outcome or a lost lease. */
+  /** How often each fault happened, what terms ended in, and how many writes the fence refused. */
   landed: ReadonlyMap<string, number>;
   trace: readonly string[];
 }
@@ -107,6 +107,10 @@ export class Simulation implements Service {
     return this.#judge.heardVersion(id);
   }
 
+  recentIds(): readonly string[] {
+    return this.#judge.recentIds;
+  }
+
   answered(operation: Operation, reply: Reply): void {
     const said = reply.rejected ? reply.code : `${reply.status} ${reply.id ?? ''} ${reply.version ?? ''}`;
     this.#kernel.trace(`client ${operation.name} ${operation.request.idempotencyKey ?? ''} -> ${said}`);
@@ -163,8 +167,8 @@ export class Simulation implements Service {
 
   #log(pod: Pod, level: string, message: string): void {
     this.#kernel.trace(`${pod.name} ${level}: ${message}`);
-    if (message.includes('unknown')) this.#land('unknown outcome');
-    if (message.includes(': lost:')) this.#land('lost lease');
+    const [, cause] = /term of epoch \d+ ended: (unknown|lost)/.exec(message) ?? [];
+    if (cause !== undefined) this.#land(`term ended: ${cause}`);
     if (level === 'error') this.#judge.report('no-halt', `${pod.name}: ${message}`);
     const isBug = /a turn of the actor failed|is missing in the work_item table/.test(message);
     if (isBug) this.#judge.report('no-bug', `${pod.name}: ${message}`);

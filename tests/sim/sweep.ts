@@ -1,8 +1,10 @@
+import { fencedWrite } from './network.js';
 import { describe, faultKinds, type Mutation, type Scenario, scenarioOf } from './scenario.js';
 import { type Result, simulate } from './simulation.js';
 
 /** Every so many-th seed runs twice: both runs must do the same. */
 const replayEvery = 100;
+const failuresKept = 20;
 
 export interface SweepOptions {
   seed: number;
@@ -27,7 +29,7 @@ export class Sweep {
   failedCount = 0;
   /** Failed seeds by checker. */
   readonly byChecker = new Map<string, number>();
-  /** How often each fault happened, and how many terms ended with an unknown outcome or a lost lease. */
+  /** How often each fault happened, what terms ended in, and how many writes the fence refused. */
   readonly landed = new Map<string, number>();
   virtualMs = 0;
   events = 0;
@@ -53,11 +55,11 @@ export class Sweep {
 
   /** What never happened although it was meant to: a run without it proves nothing about it. */
   get missing(): string[] {
-    return [...faultKinds, 'unknown outcome', 'lost lease'].filter((kind) => !this.landed.has(kind));
+    return [...faultKinds, 'term ended: unknown', 'term ended: lost', fencedWrite].filter(
+      (kind) => !this.landed.has(kind),
+    );
   }
 }
-
-const failuresKept = 20;
 
 /** Runs scenarios of consecutive seeds, one after the other. */
 export async function sweep(options: SweepOptions): Promise<Sweep> {
