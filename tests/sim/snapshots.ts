@@ -71,10 +71,7 @@ export class UnreliableSnapshots implements SnapshotStore {
     this.#onFault();
     const { manifest, chunks } = snapshot;
     const damage: (() => void)[] = [
-      () => {
-        const chunk = pick(this.#random, chunks);
-        chunk[Math.floor(this.#random() * chunk.length)] ^= 1 << Math.floor(this.#random() * 8);
-      },
+      () => this.#flip(pick(this.#random, chunks)),
       () => chunks.pop(),
       () => Object.assign(manifest, { tenantId: `${tenantId}2` }),
       () => Object.assign(manifest, { endSeq: manifest.endSeq + 1_000_000 }),
@@ -83,5 +80,13 @@ export class UnreliableSnapshots implements SnapshotStore {
     ];
     pick(this.#random, damage)();
     return snapshot;
+  }
+
+  /** Some bits of some bytes, near each other. */
+  #flip(chunk: Uint8Array): void {
+    const from = Math.floor(this.#random() * chunk.length);
+    for (let n = Math.floor(this.#random() * 100); n >= 0; n--) {
+      chunk[(from + n) % chunk.length] ^= Math.floor(this.#random() * 256);
+    }
   }
 }
