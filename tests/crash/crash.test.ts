@@ -12,7 +12,7 @@ const plan: CrashPlan = {
   seed: 5,
   clients: 128,
   faults: { server: 2, postgres: 1, redis: 1 },
-  times: { calmMsMin: 500, calmMsMax: 1200, earlyShare: 0 },
+  times: { calmMsMin: 800, calmMsMax: 1600, earlyShare: 0 },
 };
 
 const skip = findRedisServer() === undefined ? missing('TEST_REDIS_URL') || 'no redis-server on the PATH' : false;
