@@ -6,6 +6,8 @@ import { pause, systemRuntime } from './runtime.js';
 import { type FromShard, pack, type RequestMessage, type ToShard, unpackReplies } from './wire.js';
 
 const sweepMs = 500;
+/** Counted in sweeps and not in time: after a pause of the whole process a healthy shard answers before it is judged. */
+const silentSweepsMax = 6;
 const controlTimeoutMs = 5000;
 const restartMsMin = 50;
 const restartMsMax = 2000;
@@ -24,7 +26,7 @@ export interface ClientOptions {
 
 /**
  * The front's way to the actors. Each shard is one thread of a single-thread Piscina pool that runs one task for ever;
- * requests of one turn of the loop go to it as one transferred message. A shard that dies answers everybody who waits
+ * requests of one turn of the loop go to it as one transferred message. A shard that dies, or is ended because it hangs, answers everybody who waits
  * for it with `timeout` (what was on its way may or may not be durable) and is started again; its tenants recover.
  */
 export class Client implements Engine {
@@ -92,6 +94,10 @@ class ShardLink {
   #outbox: RequestMessage[] = [];
   #nextId = 1;
   #stopping = false;
+  /** Ends the thread that runs now. */
+  #hung = new AbortController();
+  /** Sweeps since the thread has said anything; undefined until its first word, for a start takes as long as it takes. */
+  #silentSweeps: number | undefined;
 
   constructor(options: ClientOptions, shard: number, tenantIds: readonly string[]) {
     this.#options = options;
@@ -125,6 +131,7 @@ class ShardLink {
   }
 
   sweep(): void {
+    this.#checkAlive();
     const before = systemRuntime.monotonic() - this.#options.timeoutMs;
     for (const [id, { resolve, since }] of this.#waiting) {
       // Ids grow, so the oldest come first.
@@ -134,6 +141,16 @@ class ShardLink {
         reject('timeout', 'no answer in time; whether the command took effect is unknown', { retryAfterSeconds: 1 }),
       );
     }
+  }
+
+  /** A thread whose loop stands still, in an endless loop for instance, would keep its tenants for ever: it is ended. */
+  #checkAlive(): void {
+    if (this.#silentSweeps === silentSweepsMax) this.#hung.abort();
+    if (this.#silentSweeps !== undefined) this.#silentSweeps++;
+    const hung = this.#hung;
+    void this.ask({ kind: 'ready' }).then((value) => {
+      if (value !== undefined && this.#hung === hung) this.#silentSweeps = 0;
+    });
   }
 
   async drain(timeoutMs: number): Promise<void> {
@@ -148,27 +165,36 @@ class ShardLink {
   /** Runs the shard's task until it drains; a death ends its pool too, for a pool may not replace a thread that died early. */
   async #run(): Promise<void> {
     let restartMs = restartMsMin;
+    let port = this.#openPort();
     while (!this.#stopping) {
-      const { port1, port2 } = new MessageChannel();
       const pool = this.#newPool();
       const startedAt = systemRuntime.monotonic();
-      this.#port = port1;
       this.#pool = pool;
-      port1.on('message', (message: FromShard) => this.#receive(message));
-      const task = { port: port2, shard: this.#shard, tenantIds: this.#tenantIds };
+      this.#hung = new AbortController();
+      this.#silentSweeps = undefined;
+      const task = { port, shard: this.#shard, tenantIds: this.#tenantIds };
       try {
-        await pool.run(task, { transferList: [port2] });
+        await pool.run(task, { transferList: [port], signal: this.#hung.signal });
       } catch (error) {
         if (!this.#stopping) this.#logDeath(error as Error);
       }
-      port1.close();
+      this.#port?.close();
       this.#failAll();
+      port = this.#openPort();
       await pool.destroy().catch(() => {});
-      if (this.#stopping) return;
+      if (this.#stopping) return this.#port?.close();
       const livedMs = systemRuntime.monotonic() - startedAt;
       restartMs = livedMs > restartMsMax ? restartMsMin : Math.min(restartMs * 2, restartMsMax);
       await pause(systemRuntime, restartMs);
     }
+  }
+
+  /** The other end of a new port, for the next thread: what is asked before it runs waits in there. */
+  #openPort(): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    port1.on('message', (message: FromShard) => this.#receive(message));
+    return port2;
   }
 
   #newPool(): Piscina {
@@ -187,7 +213,7 @@ class ShardLink {
   }
 
   #logDeath(error: Error): void {
-    const message = `shard ${this.#shard} died; starting it again`;
+    const message = `shard ${this.#shard} ${this.#hung.signal.aborted ? 'hung' : 'died'}; starting it again`;
     this.#options.log({ kind: 'log', level: 'error', tenantId: '', message, error: error.stack ?? error.message });
   }
 
