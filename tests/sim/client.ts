@@ -5,8 +5,9 @@ import { exponential, type Kernel, pick } from './kernel.js';
 import { schemasOf, startAt } from './settings.js';
 
 const retryMs = 150;
-/** CaptureIds are drawn from this many, so that clients repeat each other's. */
 const captureIds = 80;
+/** What captureIds are drawn from, so that clients repeat each other's. */
+export const sharedCaptureIds: readonly string[] = Array.from({ length: captureIds }, (_, number) => `c${number}`);
 const linesMax = 30;
 const repeatable = new Set(['unavailable', 'draining', 'timeout', 'too-many-requests', 'internal']);
 
@@ -125,7 +126,7 @@ export class Client {
     if (poison) return { captureId: `poison-${Math.floor(random() * captureIds)}`, businessValue: 1 };
     if (random() < 0.5) {
       const number = Math.floor(random() * captureIds);
-      return { captureId: `c${number}`, businessValue: number % 40, ...place(number) };
+      return { captureId: sharedCaptureIds[number], businessValue: number % 40, ...place(number) };
     }
     const now = startAt + this.#kernel.now;
     return {

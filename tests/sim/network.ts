@@ -1,6 +1,7 @@
 import type { CommitOutcome, Journal, Lease, TenantStores } from '../../actors/ports.js';
 import type { Event } from '../../engine/event.js';
 import { Call, NotSent } from './call.js';
+import { sharedCaptureIds } from './client.js';
 import type { Kernel } from './kernel.js';
 import type { Pod } from './pod.js';
 import type { FaultKind, Scenario } from './scenario.js';
@@ -71,6 +72,9 @@ export class Network {
   async #scan(pod: Pod, name: string, call: (...args: unknown[]) => Promise<unknown>, args: unknown[]): Promise<void> {
     const slices: unknown[] = [];
     await this.#call(pod, name, () => call(...args.slice(0, -1), (slice: unknown) => slices.push(slice)));
+    if (name === 'projection.scanKnown' && this.#scenario.knowsTooMuch) {
+      slices.push({ captureIds: sharedCaptureIds, keys: [] });
+    }
     for (const slice of slices) (args[args.length - 1] as (slice: unknown) => void)(slice);
   }
 

@@ -53,6 +53,8 @@ export interface Scenario {
   faultEveryMs: number;
   /** Whether a pod learns that another has died, so that it need not wait for the lease's time to live. */
   knowsTheDead: boolean;
+  /** Whether the filter of known keys says "maybe" to every captureId that clients share, so that all are looked up. */
+  knowsTooMuch: boolean;
   /** Virtual milliseconds that a look at the clock costs, so that bounded turns come to an end. */
   lookMs: number;
   options: ActorOptions;
@@ -73,6 +75,7 @@ export function scenarioOf(seed: number, mutation?: Mutation): Scenario {
     knowsTheDead: random() < 0.5,
     lookMs: pick(random, [0, 0, 0.4]),
     options: optionsOf(random),
+    knowsTooMuch: random() < 0.5,
     mutation,
   };
 }
