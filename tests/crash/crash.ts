@@ -20,7 +20,7 @@ linearizable, and that every decision of next was the right one.
   --json FILE     also writes the result there
   --evidence DIR  also keeps there what the clients saw and the journal; with violations both are kept anyway
 
-Exit code: 0 passed, 1 violations, 2 void (under 500 operations/s, or a fault that did not land).`;
+Exit code: 0 passed, 1 violations, 2 void (under 500 operations/s, or a fault that did not land), 3 it could not run.`;
 
 const { values } = parseArgs({
   options: {
@@ -64,4 +64,12 @@ async function main(): Promise<number> {
 }
 
 if (values.help) console.log(help);
-else process.exitCode = await main();
+else {
+  // Clients of a run that has failed would go on asking for a while.
+  process.exit(
+    await main().catch((error: unknown) => {
+      console.error(error);
+      return 3;
+    }),
+  );
+}

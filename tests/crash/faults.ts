@@ -22,6 +22,7 @@ export interface Killable {
 const recoveredAnswers = 100;
 const recoveryMsMax = 60_000;
 const pollMs = 20;
+const earlyMsMax = 1000;
 export interface FaultTimes {
   /** Load between a recovery and the next fault, milliseconds, drawn evenly. */
   calmMsMin: number;
@@ -42,13 +43,10 @@ export async function injectFaults(
   const kinds = shuffled(plan, random);
   const faults: Fault[] = [];
   for (const [index, kind] of kinds.entries()) {
-    signal?.throwIfAborted();
     const isEarly = kind === 'server' && kinds[index - 1] === 'server' && random() < times.earlyShare;
-    if (isEarly) await sleep(random() * 1000);
-    else {
-      await recovered(load);
-      await sleep(times.calmMsMin + random() * (times.calmMsMax - times.calmMsMin));
-    }
+    if (!isEarly) await recovered(load, signal);
+    const calmMs = times.calmMsMin + random() * (times.calmMsMax - times.calmMsMin);
+    await sleep(isEarly ? random() * earlyMsMax : calmMs, undefined, { signal });
     const at = performance.now();
     const wasBusy = load.open > 0;
     const died = await system.kill(kind);
@@ -56,7 +54,7 @@ export async function injectFaults(
     faults.push(fault);
     onFault?.(fault, kinds.length - index - 1);
   }
-  await recovered(load);
+  await recovered(load, signal);
   measureStalls(faults, load.answeredAt);
   return faults;
 }
@@ -70,11 +68,11 @@ function shuffled(plan: FaultPlan, random: () => number): FaultKind[] {
   return kinds;
 }
 
-async function recovered(load: Load): Promise<void> {
+async function recovered(load: Load, signal: AbortSignal | undefined): Promise<void> {
   const wanted = load.answeredAt.length + recoveredAnswers;
   for (let waitedMs = 0; load.answeredAt.length < wanted; waitedMs += pollMs) {
     if (waitedMs > recoveryMsMax) throw new Error(`nothing is answered for ${recoveryMsMax} ms after a fault`);
-    await sleep(pollMs);
+    await sleep(pollMs, undefined, { signal });
   }
 }
 

@@ -75,6 +75,7 @@ export async function runCrash(plan: CrashPlan, options: CrashOptions = {}): Pro
       recoveries: system.recoveries,
     };
   } finally {
+    void load.stop();
     http.close();
     await system.stop();
   }
