@@ -22,21 +22,31 @@ const catchUpPollMs = 50;
 export interface Look {
   /** Used up until now; `undefined`: cannot be seen from here. */
   nodeCpuSeconds: number;
-  postgresCpuSeconds: number | undefined;
+  storeCpuSeconds: number | undefined;
   walBytes: number;
   /** Events that the tables do not have yet. */
   followerLagEvents: number;
   /** Event-loop lag since the last look; the `max` is the one longest stall. */
   mainLagP99Ms: number;
   mainLagMaxMs: number;
-  shardLagP99Ms: number;
-  shardLagMaxMs: number;
+  shardLagP99Ms?: number;
+  shardLagMaxMs?: number;
+}
+
+/** Something that takes the loads: our server, or a peer. */
+export interface Target {
+  load(load: Load): Promise<LoadResult>;
+  /** What was used so far, and how the threads and the follower did since the look before. */
+  look(): Promise<Look>;
+  /** Waits until whatever follows has everything; how long that took, milliseconds. */
+  catchUp(msMax: number): Promise<number>;
+  stop(): Promise<void>;
 }
 
 export type Load = Omit<LoadSpec, 'port' | 'apiKey' | 'firstItem'>;
 
 /** Postgres (the embedded one in a temporary folder, or a database of its own on DATABASE_URL) and the real server on it. */
-export class System {
+export class System implements Target {
   readonly #server: ServerProcess;
   readonly #database: Database;
   readonly port: number;
@@ -90,7 +100,7 @@ export class System {
     };
     return {
       nodeCpuSeconds: sampleOf(samples, 'iwd_process_cpu_seconds_total'),
-      postgresCpuSeconds: this.#database.cpuSeconds(),
+      storeCpuSeconds: this.#database.cpuSeconds(),
       walBytes: Number(row!.bytes),
       followerLagEvents: sampleOf(samples, followerLag),
       mainLagP99Ms: main('p99'),
@@ -174,13 +184,15 @@ async function end(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-interface Database {
+/** A Postgres for one system. */
+export interface Database {
   url: string;
   cpuSeconds(): number | undefined;
   stop(): Promise<void>;
 }
 
-async function openDatabase(): Promise<Database> {
+/** The embedded Postgres in a temporary folder, or a database of its own on the server of DATABASE_URL. */
+export async function openDatabase(): Promise<Database> {
   const server = process.env.DATABASE_URL;
   if (server) {
     const name = `iwd_bench_${randomBytes(6).toString('hex')}`;
@@ -208,7 +220,7 @@ async function openDatabase(): Promise<Database> {
 }
 
 /** CPU of a process, its children that live and those that it has waited for; undefined where there is no /proc. */
-function familyCpuSeconds(pid: number): number | undefined {
+export function familyCpuSeconds(pid: number): number | undefined {
   if (process.platform !== 'linux') return undefined;
   let ticks = 0;
   for (const name of readdirSync('/proc')) {
