@@ -76,12 +76,6 @@ export class Fold {
     }
   }
 
-  /** Number of the last event before the row that was read last. */
-  get rowAfterSeq(): number {
-    const last = this.#database.journal[this.#rows - 1];
-    return last === undefined ? 0 : last.seq - 1;
-  }
-
   /** Items whose activation or expiration has come by `t` and has not happened. */
   dueAt(t: Instant): WorkItem[] {
     return [...this.items.values()].filter(({ status, activationDateTime = never, expirationDateTime = never }) => {

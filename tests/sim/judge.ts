@@ -53,14 +53,15 @@ export class Judge {
     return this.#promises.length;
   }
 
-  /** A pod answers at this moment: whatever it says must be durable already. */
-  leaves({ request, isQuiet, heardVersion = 0 }: Operation, reply: Reply): void {
+  /** A pod answers at this moment what it was asked when `askedAtSeq` was durable: what it says must be durable already. */
+  leaves({ request, isQuiet, heardVersion = 0 }: Operation, reply: Reply, askedAtSeq: number): void {
     this.fold.catchUp();
     if (reply.rejected) {
       if (reply.code === 'internal') this.report('no-bug', `${request.op} is answered with: ${reply.detail}`);
       return;
     }
-    if (request.op === 'queue') this.#checkQueue(reply, isQuiet === true);
+    if (request.op === 'queue' && isQuiet) this.#checkDue(reply);
+    if (request.op === 'queue') this.#checkQueue(reply, isQuiet ? undefined : askedAtSeq);
     const { id, version } = reply;
     if (id === undefined || version === undefined) return;
     const durable = this.fold.items.get(id)?.version ?? 0;
@@ -123,24 +124,26 @@ export class Judge {
   }
 
   /**
-   * A queue as answered against the oracle at the answer's instant, over what is durable at this moment: or, because the
-   * answer may have waited together with later commands, over what was durable at some event of the last row.
+   * A queue as answered against the oracle at the answer's instant, over what was durable at some moment between the
+   * question and now: the answer may have waited for a commit in flight, and with it for commands that came later.
    */
-  #checkQueue(answer: Answer, isQuiet: boolean): void {
+  #checkQueue(answer: Answer, askedAtSeq = this.fold.seq): void {
     const body = JSON.parse(answer.json as string) as ShownQueue;
-    if (matches(this.fold, body)) {
-      for (const { id, status } of isQuiet ? this.fold.dueAt(parseInstant(body.at) as number) : []) {
-        this.report('due', `queue at ${body.at} while ${id} (${status}) is due`);
-      }
-      return;
-    }
+    if (matches(this.fold, body)) return;
     const past = new Fold(this.#database, () => {});
-    for (let seq = this.fold.rowAfterSeq; seq < this.fold.seq && !isQuiet; seq++) {
+    for (let seq = askedAtSeq; seq < this.fold.seq; seq++) {
       past.catchUp(seq);
       if (matches(past, body)) return;
     }
     const at = parseInstant(body.at) as number;
     this.report('order', `queue at ${at} (seq ${this.fold.seq}): ${difference(this.fold.queueAt(at), body.items)}`);
+  }
+
+  #checkDue(answer: Answer): void {
+    const { at } = JSON.parse(answer.json as string) as ShownQueue;
+    for (const { id, status } of this.fold.dueAt(parseInstant(at) as number)) {
+      this.report('due', `queue at ${at} while ${id} (${status}) is due`);
+    }
   }
 
   /** The follower's tables against the journal. */

@@ -121,13 +121,14 @@ export class Simulation implements Service {
   attempt(operation: Operation): Promise<Reply | undefined> {
     const kernel = this.#kernel;
     const pod = this.#route();
+    const askedAtSeq = this.#database.lease.lastSeq;
     return new Promise((resolve) => {
       kernel.after(clientTimeoutMs, () => resolve(undefined));
       if (this.#isLost()) return;
       kernel.after(hop(this.#clientNetwork), () => {
         if (pod.runtime.isDead) return resolve(undefined);
         pod.submit(operation.request, (reply) => {
-          this.#judge.leaves(operation, reply);
+          this.#judge.leaves(operation, reply, askedAtSeq);
           if (!this.#isLost()) kernel.after(hop(this.#clientNetwork), () => resolve(reply));
         });
       });
