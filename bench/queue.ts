@@ -1,12 +1,14 @@
-import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { Bench } from 'tinybench';
 import { ItemTable } from '../engine/item-table.js';
 import { Prioritization } from '../engine/prioritization.js';
 import { UniversalQueue } from '../engine/queue.js';
 import { rebuildOpsDefault } from '../engine/queue-rebuild.js';
 import type { SchemaDocument } from '../engine/schema.js';
+import { aboutRun } from './about.js';
+import { heaps, type Ordered } from './peers/ordered.js';
+import { openBullmqOrder, openSortedSet } from './peers/redis-ordered.js';
 
 /**
  * The queue alone, in process: what a new schema version, one changed item, the passing of time, a push and a take cost
@@ -208,21 +210,125 @@ function seeded(seed: number): () => number {
   };
 }
 
-function main(): void {
-  const { values } = parseArgs({ options: { smoke: { type: 'boolean' }, json: { type: 'string' } } });
-  const rows = values.smoke
-    ? run({ sizes: [1000, 5000], probes: 500 })
-    : run({ sizes: [10_000, 100_000, 1_000_000], probes: 100_000 });
-  console.table(rows);
-  if (values.json === undefined) return;
-  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
-  const command = `node --expose-gc dist/bench/queue.js${values.smoke ? ' --smoke' : ''} --json ${values.json}`;
-  const about = { command, node: process.version, cpu: `${cpus().length} x ${cpus()[0]?.model}`, commit };
-  const loadAverage = loadavg()[0];
-  writeFileSync(
-    values.json,
-    `${JSON.stringify({ ...about, date: new Date().toISOString(), loadAverage, rows }, null, 2)}\n`,
-  );
+/** What one operation takes on one structure, timed by tinybench. */
+export interface BesideRow {
+  items: number;
+  structure: string;
+  operation: 're-order all' | 're-key one by id' | 'take best, put back';
+  p50Ms: number;
+  p99Ms: number;
+  samples: number;
 }
 
-if (process.argv[1] === import.meta.filename) main();
+export interface BesideOptions {
+  sizes: number[];
+  probes: number;
+  /** Sizes up to which the slow ones are driven: they take minutes beyond. */
+  redisItemsMax: number;
+  bullmqItemsMax: number;
+}
+
+/** Ours beside the heaps of npm, a Redis sorted set and BullMQ's changePriority, each alone in memory while it is timed. */
+export async function runBeside(options: BesideOptions): Promise<BesideRow[]> {
+  const rows: BesideRow[] = [];
+  for (const items of options.sizes) {
+    const open: ((count: number) => Ordered | Promise<Ordered>)[] = [ownQueue, ...heaps];
+    if (items <= options.redisItemsMax) open.push(openSortedSet);
+    if (items <= options.bullmqItemsMax) open.push(openBullmqOrder);
+    for (const make of open) rows.push(...(await timeAll(await make(items), items, options.probes)));
+  }
+  return rows;
+}
+
+async function timeAll(ordered: Ordered, items: number, probes: number): Promise<BesideRow[]> {
+  const { name: structure, reorder, rekey, takeAndPush } = ordered;
+  const rows: BesideRow[] = [];
+  const time = async (operation: BesideRow['operation'], count: number, call: (at: number) => unknown) => {
+    let at = 1;
+    const bench = new Bench({
+      iterations: count,
+      time: 0,
+      warmup: count > rounds,
+      warmupIterations: 100,
+      warmupTime: 0,
+    });
+    bench.add(operation, ordered.close !== undefined ? async () => void (await call(at++)) : () => void call(at++));
+    const [task] = await bench.run();
+    const result = task!.result;
+    if (!('latency' in result)) throw new Error(`${structure}, ${operation}: ${result.state}`);
+    const { p50, p99, samplesCount } = result.latency;
+    rows.push({ items, structure, operation, p50Ms: p50, p99Ms: p99, samples: samplesCount });
+  };
+  try {
+    // Who looks at every item gets few probes.
+    const few = structure.startsWith('@datastructures') ? 10 : probes;
+    if (rekey !== undefined) await time('re-key one by id', few, rekey);
+    if (takeAndPush !== undefined) await time('take best, put back', probes, takeAndPush);
+    await time('re-order all', rounds, reorder);
+  } finally {
+    await ordered.close?.();
+  }
+  return rows;
+}
+
+/** Our table and queue with the schemas above; a re-order computes every item's curve. */
+function ownQueue(items: number): Ordered {
+  const random = seeded(1);
+  const table = new ItemTable();
+  const queue = new UniversalQueue(table, new Prioritization(schemas(1)), (category) => category);
+  fill(table, items, random);
+  for (let slot = 0; slot < items; slot++) queue.push(slot, 0, start);
+  const ids = pickIds(table, Math.min(items, 10_000), random);
+  return {
+    name: 'Universal Queue',
+    reorder(round) {
+      const rebuild = queue.rebuild(new Prioritization(schemas(1 + round)), (category) => category);
+      while (!rebuild.step(2 ** 30, start));
+    },
+    rekey(at) {
+      const slot = table.find(ids[at % ids.length]!);
+      table.businessValue[slot] = (at * 37) % 1000;
+      queue.rekey(slot, start);
+    },
+    takeAndPush(at) {
+      const slot = queue.best(start);
+      queue.remove(slot);
+      table.businessValue[slot] = -at;
+      queue.push(slot, 0, start);
+    },
+  };
+}
+
+const help = `node --expose-gc dist/bench/queue.js [--smoke] [--beside] [--json FILE] [--help]
+
+The queue alone, in process, at 1,000 to 1,000,000 items.
+
+  --smoke      the same in miniature
+  --beside     also the heaps of npm, a Redis sorted set (up to 1,000,000) and BullMQ's changePriority (up to 100,000: it
+               takes a minute and more to fill a million), each operation timed by tinybench
+  --json FILE  also writes the result there`;
+
+const smoke: BesideOptions = { sizes: [1000], probes: 100, redisItemsMax: 1000, bullmqItemsMax: 1000 };
+const full: BesideOptions = {
+  sizes: [1000, 10_000, 100_000, 1_000_000],
+  probes: 5000,
+  redisItemsMax: 1_000_000,
+  bullmqItemsMax: 100_000,
+};
+
+async function main(): Promise<void> {
+  const flag = { type: 'boolean' } as const;
+  const { values } = parseArgs({ options: { smoke: flag, beside: flag, help: flag, json: { type: 'string' } } });
+  if (values.help) {
+    console.log(help);
+    return;
+  }
+  const rows = values.smoke ? run({ sizes: [1000, 5000], probes: 500 }) : run({ sizes: full.sizes, probes: 100_000 });
+  console.table(rows);
+  const beside = values.beside ? await runBeside(values.smoke ? smoke : full) : [];
+  console.table(beside);
+  if (values.json === undefined) return;
+  writeFileSync(values.json, `${JSON.stringify({ ...aboutRun('queue'), rows, beside }, null, 2)}\n`);
+}
+
+if (process.argv[1] === import.meta.filename) await main();
