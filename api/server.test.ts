@@ -261,6 +261,14 @@ test('characters beyond the basic plane are text like any other', async () => {
   assert.ok(engine.last.op === 'next' && engine.last.agentId === 'Zoë 😀');
 });
 
+test('a compressed body is 415 and is not read, whatever it would unpack to', async () => {
+  const headers = { 'content-encoding': 'gzip', 'content-type': 'application/json' };
+  const answer = await ask('POST', '/iwd/v3/workitems', Buffer.alloc(64), headers);
+  assertProblem(answer, 415, 'unsupported-media-type');
+  assert.equal(answer.headers.connection, 'close');
+  assert.equal(engine.asked.length, 0);
+});
+
 test('a content type that the route does not take is 415, and the answer names those that it takes', async () => {
   const cases = [
     ['POST', '/iwd/v3/workitems', 'text/plain'],

@@ -148,6 +148,12 @@ function addHooks(server: FastifyInstance, front: Front): void {
     if (gate.draining) reply.header('connection', 'close');
     if (request.headers.host === undefined && request.raw.httpVersionMinor === 1)
       return void sendProblem(reply, noHost);
+    const encoding = request.headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      // Its body is not read.
+      reply.header('connection', 'close');
+      return void sendProblem(reply, compressed);
+    }
     const { operation } = request.routeOptions.config;
     if (!operation?.keyed) return done();
     const problem = admit(request, reply, operation);
@@ -187,6 +193,9 @@ function addHooks(server: FastifyInstance, front: Front): void {
 }
 
 const unauthorized: Problem = { code: 'unauthorized', detail: 'Send a valid API key in the header x-api-key.' };
+
+/** A small body may unpack to any size: nobody needs that here. */
+const compressed: Problem = { code: 'unsupported-media-type', detail: 'Send the body without a Content-Encoding.' };
 
 const noHost: Problem = { code: 'bad-request', detail: 'An HTTP/1.1 request needs a Host header.' };
 
