@@ -16,7 +16,7 @@ import { Term, type TermEnd } from './term.js';
 import { uuidV7 } from './uuid-v7.js';
 
 const retryMsMin = 50;
-const retryMsMax = 1000;
+const retryMsMax = 250;
 const holdCheckMs = 100;
 const drainPollMs = 20;
 /** Keys forgotten with each snapshot: with one a minute, 166 keyed requests a second are forgotten as fast as they come. */

@@ -9,7 +9,7 @@ import { itemFieldsBytesMax } from '../engine/limits.js';
 import { startEmbeddedPostgres } from '../stores/embedded/postgres.js';
 import { migrate } from '../stores/postgres/migrations.js';
 import { demoKey } from './demo-key.js';
-import { loadSettings, printSettings, type Settings } from './settings.js';
+import { loadSettings, printSettings, redactUrls, type Settings } from './settings.js';
 import type { ShardConfig } from './shard.js';
 import { demoTenant } from './tenants.js';
 
@@ -43,7 +43,7 @@ async function serve(settings: Settings): Promise<void> {
   };
   try {
     const databaseUrl = settings.databaseUrl ?? (await embeddedDatabase(dataDir, log, stops));
-    await migrate(databaseUrl, (step) => log.info(`migrating the database: ${step}`));
+    await migrated(databaseUrl, log);
     const { key, made } = await demoKey(dataDir, settings.demoApiKey);
     const client = startShards(settings, databaseUrl, dataDir, log);
     stops.push(() => client.drain(0));
@@ -83,6 +83,15 @@ async function serve(settings: Settings): Promise<void> {
     log.fatal(error, 'the server could not start');
     await stopAll();
     process.exitCode = 1;
+  }
+}
+
+async function migrated(databaseUrl: string, log: Logger): Promise<void> {
+  try {
+    await migrate(databaseUrl, (step) => log.info(`migrating the database: ${step}`));
+  } catch (error) {
+    const where = redactUrls(databaseUrl);
+    throw new Error(`the database ${where} cannot be used: ${(error as Error).message}`, { cause: error });
   }
 }
 
