@@ -14,8 +14,8 @@ bulk posts bring the backlog to the same size everywhere. Medians of the rounds.
 
   --smoke       the same in miniature, to see that it runs: no figure means anything
   --rounds N    5 unless told
-  --ms N        milliseconds of each phase, 5000 unless told
-  --backlog N   open items before each phase, 60000 unless told
+  --ms N        milliseconds of each phase, 4000 unless told
+  --backlog N   open items before each phase, 40000 unless told
   --peers LIST  bullmq, pgboss, graphile
   --json FILE   also writes the result there`;
 
@@ -33,9 +33,9 @@ export interface DispatchOptions {
 export const fullDispatch: DispatchOptions = {
   rounds: 5,
   warmUpMs: 1000,
-  ms: 5000,
+  ms: 4000,
   connections: 64,
-  backlog: 60_000,
+  backlog: 40_000,
   catchUpMsMax: 120_000,
   peers: [],
 };
@@ -45,18 +45,15 @@ export const smokeDispatch: DispatchOptions = {
   warmUpMs: 0,
   ms: 200,
   connections: 4,
-  backlog: 4000,
+  backlog: 1000,
   catchUpMsMax: 20_000,
   peers: [],
 };
 
 const itemsPerBulk = 100;
-/** Bulk posts in flight while a backlog is made; what is sent when the time is over is not counted, at most this many. */
+/** Bulk posts in flight while a backlog is made. */
 const fillConnections = 4;
-/** A smaller load would be over before its first answer. */
-const fillMin = 20 * itemsPerBulk;
-/** Tries to fill a backlog; each lets a slow queue go on for as long as a fast one needs. */
-const fillsMax = 60;
+const fillMsMax = 120_000;
 
 export interface DispatchResult {
   rows: LoadRow[];
@@ -90,18 +87,12 @@ async function measureTakes(target: Target, prefix: string, options: DispatchOpt
   return [peak, await measure(target, `${prefix}next + complete at 70 %`, paced, { ...options, warmUpMs: 0 })];
 }
 
-/** Adds `atLeast` items and some; the last requests of a try may come too late to be counted, hence a twentieth is let go. */
-async function fill(target: Target, atLeast: number, { catchUpMsMax }: DispatchOptions): Promise<void> {
-  const count = Math.max(atLeast, fillMin);
-  let missing = count;
-  for (let round = 0; missing > count / 20; round++) {
-    if (round === fillsMax) throw new Error(`${missing} of ${count} items are missing after ${fillsMax} tries`);
-    const requests = missing / itemsPerBulk;
-    // A second is enough for 100 requests of any of the queues on an idle machine.
-    const ms = Math.min(5000, Math.ceil(requests / 100) * 1000);
-    const load = { ...posts(itemsPerBulk), connections: fillConnections, ms, ratePerSecond: (requests * 1000) / ms };
-    missing -= (await target.load(load)).items;
-  }
+/** Adds `count` items, rounded up to a whole bulk post; throws when one is refused or the time is over. */
+async function fill(target: Target, count: number, { catchUpMsMax }: DispatchOptions): Promise<void> {
+  const requestsMax = Math.ceil(count / itemsPerBulk);
+  const load = { ...posts(itemsPerBulk), connections: fillConnections, ms: fillMsMax, requestsMax };
+  const { requests, failures } = await target.load(load);
+  if (requests < requestsMax) throw new Error(`${requests} of ${requestsMax} bulk posts: ${JSON.stringify(failures)}`);
   await target.catchUp(catchUpMsMax);
 }
 

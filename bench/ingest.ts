@@ -25,7 +25,7 @@ Without DATABASE_URL the embedded Postgres runs in a temporary folder; with it, 
 
   --smoke       the same in miniature, to see that it runs: no figure means anything
   --rounds N    5 unless told
-  --ms N        milliseconds of each phase, 5000 unless told
+  --ms N        milliseconds of each phase, 4000 unless told
   --peers LIST  the posts also on other queues behind a Fastify front with the same checks, in every round: bullmq
                 (Redis with AOF, fsync always and everysec), pgboss, graphile
   --json FILE   also writes the result there`;
@@ -47,8 +47,8 @@ export interface IngestOptions {
 
 export const fullOptions: IngestOptions = {
   rounds: 5,
-  warmUpMs: 3000,
-  ms: 5000,
+  warmUpMs: 2000,
+  ms: 4000,
   connections: { single: 64, bulk: 16, takes: 64 },
   itemsPerBulk: 100,
   sustained: { ms: 60_000, itemsPerSecond: 15_000 },

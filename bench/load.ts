@@ -15,6 +15,8 @@ export interface LoadSpec extends BodySpec {
    * counts against everybody whom it kept waiting. Absent: each connection asks as soon as it is answered.
    */
   ratePerSecond?: number;
+  /** Ends earlier, when so many requests are answered; not with `ratePerSecond`. */
+  requestsMax?: number;
 }
 
 /** Latencies in milliseconds; of `takes`, of the pair. */
@@ -47,6 +49,7 @@ class Load {
   readonly #due: number[] = [];
   #sent = 0;
   #busy = 0;
+  #asked = 0;
   #finish: () => void = () => {};
 
   constructor(spec: LoadSpec) {
@@ -62,8 +65,9 @@ class Load {
     const finished = new Promise<void>((resolve) => {
       this.#finish = resolve;
     });
-    if (this.#spec.ratePerSecond === undefined) for (const line of this.#lines) this.#ask(line, performance.now());
-    else this.#pace(this.#spec.ratePerSecond);
+    if (this.#spec.ratePerSecond === undefined) {
+      for (const line of this.#lines) if (!this.#isEnough) this.#ask(line, performance.now());
+    } else this.#pace(this.#spec.ratePerSecond);
     await finished;
     const cpu = process.cpuUsage(cpuBefore);
     for (const line of this.#lines) line.close();
@@ -83,8 +87,13 @@ class Load {
     }, 1);
   }
 
+  get #isEnough(): boolean {
+    return this.#asked >= (this.#spec.requestsMax ?? Number.POSITIVE_INFINITY);
+  }
+
   #ask(line: Line, intendedAt: number): void {
     this.#busy++;
+    this.#asked++;
     if (this.#spec.kind === 'takes') this.#take(line, intendedAt);
     else {
       line.send(this.#bodies.next(line), (status, head) => {
@@ -109,7 +118,7 @@ class Load {
     this.#busy--;
     if (failure !== undefined) this.#failures[failure] = (this.#failures[failure] ?? 0) + 1;
     else if (now <= this.#endAt) this.#latencies.push(now - intendedAt);
-    if (now >= this.#endAt || line.closed) {
+    if (now >= this.#endAt || line.closed || this.#isEnough) {
       if (this.#busy === 0) this.#finish();
     } else if (this.#spec.ratePerSecond === undefined) this.#ask(line, now);
     else if (this.#due.length > 0) this.#ask(line, this.#due.shift()!);

@@ -39,6 +39,8 @@ export class BenchTenant {
   readonly #single = bodiesFrom(0, 1);
   readonly #bulk = bodiesFrom(bulksFrom, itemsPerBulk);
   #made = 0;
+  /** Items that were acknowledged and not completed by us. */
+  openItems = 0;
   #onServing: (message: string) => void = () => {};
 
   constructor(tenantId: string, databaseUrl: string, snapshots: SnapshotStore) {
@@ -88,6 +90,7 @@ export class BenchTenant {
   /** One item of 1 KB. Throws when it is refused. */
   async create(): Promise<void> {
     mustTake(await this.request({ op: 'create', mode: 'create', body: this.#body(this.#single) }));
+    this.openItems++;
   }
 
   /** Takes the best item and completes it; throws when there is none. */
@@ -95,6 +98,7 @@ export class BenchTenant {
     const { id } = mustTake(await this.request({ op: 'next', agentId: 'bench' }));
     if (id === undefined) throw new Error('there was no item to take');
     mustTake(await this.request({ op: 'command', name: 'complete', id }));
+    this.openItems--;
   }
 
   /** Adds `count` items by bulk requests, acknowledged when this resolves. */
@@ -104,6 +108,7 @@ export class BenchTenant {
       while (left-- > 0) {
         const body = this.#body(this.#bulk);
         mustTake(await this.request({ op: 'createMany', mode: 'create', format: 'array', firstLine: 0, body }));
+        this.openItems += itemsPerBulk;
       }
     };
     await Promise.all(Array.from({ length: bulksInFlight }, one));

@@ -12,8 +12,9 @@ const priorityMax = 2_097_151;
  */
 export const openBullmq: OpenPeer = async (url) => {
   const connection = () => new Redis(url, { maxRetriesPerRequest: null, enableAutoPipelining: true });
-  const queue = new Queue(queueName, { connection: connection() });
-  const worker = new Worker(queueName, null, { connection: connection(), autorun: false, lockDuration: 600_000 });
+  const connections = [connection(), connection()] as const;
+  const queue = new Queue(queueName, { connection: connections[0] });
+  const worker = new Worker(queueName, null, { connection: connections[1], autorun: false, lockDuration: 600_000 });
   await Promise.all([queue.waitUntilReady(), worker.waitUntilReady()]);
   const token = randomUUID();
   const taken = new Map<string, Job>();
@@ -40,6 +41,10 @@ export const openBullmq: OpenPeer = async (url) => {
       if (job === undefined) return false;
       await job.moveToCompleted(null, token, false);
       return true;
+    },
+    async close() {
+      await Promise.all([queue.close(), worker.close(true)]);
+      for (const one of connections) one.disconnect();
     },
   };
 };

@@ -24,7 +24,7 @@ export const openGraphileWorker: OpenPeer = async (url) => {
       if (ask !== undefined) ask({ id: job.id, data });
       else offers.push({ id: job.id, data });
     });
-  let runner: Promise<unknown> | undefined;
+  let runner: ReturnType<typeof run> | undefined;
   // Workers hold jobs as soon as they run: they start with the first ask, so that the backlog is whole until then.
   const start = () =>
     run({
@@ -68,6 +68,11 @@ export const openGraphileWorker: OpenPeer = async (url) => {
       ends.delete(id);
       end?.();
       return end !== undefined;
+    },
+    async close() {
+      for (const end of ends.values()) end();
+      await (await runner)?.stop();
+      await utils.release();
     },
   };
 };

@@ -18,6 +18,8 @@ export interface Peer {
   take(): Promise<TakenJob | undefined>;
   /** False when no such job was taken. */
   complete(id: string): Promise<boolean>;
+  /** Ends its connections. */
+  close(): Promise<void>;
 }
 
 /** Opens a peer on its store. */

@@ -31,6 +31,7 @@ export const openPgBoss: OpenPeer = async (url) => {
     },
     take: () => take(undefined),
     complete: async (id) => taken.delete(id) && complete(id),
+    close: () => boss.stop({ graceful: false, wait: true }),
   };
 };
 
