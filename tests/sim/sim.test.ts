@@ -25,7 +25,7 @@ test('a seed does the same every time', async () => {
 });
 
 test('a failed seed is made smaller, and what is left of its trace ends with the violation', async () => {
-  const scenario = scenarioOf(1, 'ack-before-commit');
+  const scenario = { ...scenarioOf(1, 'ack-before-commit'), durationMs: 900 };
   const checker = 'durable-before-visible';
   const small = await shrink(scenario, checker);
   assert.ok(small.scenario.durationMs < scenario.durationMs && small.scenario.faults.length === 0);
