@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { scenarioOf } from './scenario.js';
+import { type FaultKind, scenarioOf } from './scenario.js';
 import { minimalTrace, shrink } from './shrink.js';
 import { simulate } from './simulation.js';
 import { failureText, sweep } from './sweep.js';
@@ -25,7 +25,8 @@ test('a seed does the same every time', async () => {
 });
 
 test('a failed seed is made smaller, and what is left of its trace ends with the violation', async () => {
-  const scenario = { ...scenarioOf(1, 'ack-before-commit'), durationMs: 900 };
+  const faults: FaultKind[] = ['requestDelay', 'replyDelay'];
+  const scenario = { ...scenarioOf(1, 'ack-before-commit'), faults, durationMs: 900 };
   const checker = 'durable-before-visible';
   const small = await shrink(scenario, checker);
   assert.ok(small.scenario.durationMs < scenario.durationMs && small.scenario.faults.length === 0);
