@@ -29,7 +29,7 @@ test('a failed seed is made smaller, and what is left of its trace ends with the
   const scenario = { ...scenarioOf(1, 'ack-before-commit'), faults, durationMs: 900 };
   const checker = 'durable-before-visible';
   const small = await shrink(scenario, checker);
-  assert.ok(small.scenario.durationMs < scenario.durationMs && small.scenario.faults.length === 0);
+  assert.ok(small.scenario.durationMs < scenario.durationMs && small.scenario.faults.length < faults.length);
   assert.ok(small.result.violations.some((violation) => violation.checker === checker));
   assert.match(minimalTrace(small.result).at(-1) as string, /VIOLATION durable-before-visible/);
 });
