@@ -26,10 +26,12 @@ test('a seed does the same every time', async () => {
 
 test('a failed seed is made smaller, and what is left of its trace ends with the violation', async () => {
   const faults: FaultKind[] = ['requestDelay', 'replyDelay'];
-  const scenario = { ...scenarioOf(1, 'ack-before-commit'), faults, durationMs: 900 };
+  const scenario = { ...scenarioOf(4, 'ack-before-commit'), faults, durationMs: 900 };
   const checker = 'durable-before-visible';
   const small = await shrink(scenario, checker);
-  assert.ok(small.scenario.durationMs < scenario.durationMs && small.scenario.faults.length < faults.length);
+  const { durationMs, pods, clients } = small.scenario;
+  assert.ok(durationMs < scenario.durationMs);
+  assert.deepEqual([small.scenario.faults, pods, clients], [[], 1, 1]);
   assert.ok(small.result.violations.some((violation) => violation.checker === checker));
   assert.match(minimalTrace(small.result).at(-1) as string, /VIOLATION durable-before-visible/);
 });
