@@ -116,25 +116,26 @@ export class Projector {
 
   async #projectSome(): Promise<void> {
     const batches = this.#take();
-    const toSeq = batches[batches.length - 1].toSeq;
-    const items = new Map<string, WorkItem>();
-    for (const batch of batches) for (const item of batch.items) items.set(item.id, item);
     const projection = {
       fromSeq: this.#cursor,
-      toSeq,
-      items: [...items.values()],
+      toSeq: batches[batches.length - 1].toSeq,
+      items: newestItems(batches),
       history: batches.flatMap((batch) => batch.history),
       keys: batches.flatMap((batch) => batch.keys),
       settings: batches.flatMap((batch) => batch.settings),
     };
-    const moved = (await this.#options.store.project(projection)) || (await this.#wasDone(toSeq));
-    if (this.#stopped || !moved) return;
+    const done = (await this.#options.store.project(projection)) ? batches : await this.#doneBefore();
+    if (!this.#stopped && done.length > 0) this.#settle(done);
+  }
+
+  /** The front batches are in the tables. */
+  #settle(batches: readonly Batch[]): void {
     this.#waiting.splice(0, batches.length);
     for (const batch of batches) this.#waitingItems -= batch.items.length;
-    this.#cursor = toSeq;
+    this.#cursor = batches[batches.length - 1].toSeq;
     this.#options.onProjected(
-      items.values(),
-      projection.keys.map(({ key }) => key),
+      newestItems(batches),
+      batches.flatMap((batch) => batch.keys).map(({ key }) => key),
     );
     this.#release();
   }
@@ -151,14 +152,18 @@ export class Projector {
     return this.#waiting.slice(0, count);
   }
 
-  /** The cursor was not where we left it: an attempt of ours whose answer was lost has arrived, or we are not alone. */
-  async #wasDone(toSeq: number): Promise<boolean> {
+  /**
+   * The cursor was not where we left it: an attempt of ours whose answer was lost has arrived, perhaps with fewer batches
+   * than this one, or we are not alone. @returns the front batches that are in the tables.
+   */
+  async #doneBefore(): Promise<Batch[]> {
     const cursor = await this.#options.store.cursor();
-    if (cursor === toSeq) return true;
-    if (cursor === this.#cursor) return false;
+    if (cursor === this.#cursor) return [];
+    const last = this.#waiting.findIndex((batch) => batch.toSeq === cursor);
+    if (last >= 0) return this.#waiting.slice(0, last + 1);
     this.stop();
     this.#options.onLost();
-    return false;
+    return [];
   }
 
   #release(): void {
@@ -167,4 +172,11 @@ export class Projector {
     this.#barriers = this.#barriers.filter(({ seq }) => seq > this.#cursor);
     for (const barrier of reached) barrier.reached();
   }
+}
+
+/** One row an item, whatever its events. */
+function newestItems(batches: readonly Batch[]): WorkItem[] {
+  const items = new Map<string, WorkItem>();
+  for (const batch of batches) for (const item of batch.items) items.set(item.id, item);
+  return [...items.values()];
 }

@@ -154,6 +154,16 @@ test('a database that cannot write now is tried again, then answers 503; nothing
   assert.equal(world.database.items.size, 2);
 });
 
+test('a commit that finds no connection refuses nobody: it is decided again when the database is back', async () => {
+  const world = await start();
+  const away = { kind: 'refused', transient: true, sqlState: '08001' } as const;
+  world.fault('journal.commit', away, away, away);
+  assert.equal(codeOf(await world.ask(create({ captureId: 'a' }))), 201);
+  await world.projected();
+  assert.equal(world.database.items.size, 1);
+  assert.equal(world.database.lease.epoch, 2);
+});
+
 test('a full mailbox answers 429 with Retry-After, by count and by bytes', async () => {
   const byCount = await new TenantWorld({ mailboxCountMax: 10 }).start();
   const replies = await byCount.askAll(Array.from({ length: 25 }, () => create({})));

@@ -27,6 +27,8 @@ import type { TenantMetrics } from './tenant-metrics.js';
 const commandsALook = 16;
 const rebuildOpsATurn = 20_000;
 const sleepMsMax = 60_000;
+/** SQLSTATE of a commit that could not even be sent. */
+const noConnection = '08001';
 /** Id of an item that is only tried out. */
 const nobody = '00000000-0000-7000-8000-000000000000';
 
@@ -97,7 +99,7 @@ export class Term {
       metrics,
       batchEventsMax: options.batchEventsMax,
       onDurable: (batch, begunAt) => this.#durable(batch, begunAt),
-      onFailure: (outcome) => this.#end(outcome.kind, textOf(outcome), outcome.kind === 'refused' && outcome.transient),
+      onFailure: (outcome) => this.#end(outcome.kind, textOf(outcome), outcome),
     });
     this.#parking = new Parking({ state, loader, onChange: wake, onError });
     this.#clock = new OrderClock({
@@ -395,11 +397,13 @@ export class Term {
     this.wake();
   }
 
-  #end(cause: TermEnd['cause'], detail: string, transient = false): void {
+  #end(cause: TermEnd['cause'], detail: string, outcome?: CommitOutcome): void {
     if (this.#ended) return;
     this.close();
-    const { inFlight } = this.#committer;
-    this.#c.onEnd({ cause, detail, transient, inFlight, unanswered: this.unanswered });
+    const refused = outcome?.kind === 'refused' ? outcome : undefined;
+    // A batch that found no connection is nowhere: nobody has to ask the journal about it, it is decided again.
+    const inFlight = refused?.sqlState === noConnection ? undefined : this.#committer.inFlight;
+    this.#c.onEnd({ cause, detail, transient: refused?.transient === true, inFlight, unanswered: this.unanswered });
   }
 
   /** Nothing to do now: sleeps until time has something to do, unless something wakes us before. */
