@@ -42,7 +42,10 @@ test('the scale bench runs in miniature and draws its curves', async () => {
     [500, 500, 1500, 1500],
   );
   assert.deepEqual([...new Set(result.tenants.map(({ tenants }) => tenants))], [2]);
-  for (const row of [...result.tenants, ...result.growth]) assert.ok(row.itemsPerSecond > 0 && row.nodeUs > 0);
+  const rows = [...result.tenants, ...result.growth];
+  for (const row of rows) assert.ok(row.itemsPerSecond > 0);
+  // The system counts CPU time in steps of 10 ms, longer than some of these rows take.
+  assert.ok(rows.some((row) => row.nodeUs > 0));
   const svg = svgOf(plotsOf(result));
   assert.equal(svg.match(/<polyline/g)?.length, 8);
   assert.doesNotMatch(svg, /NaN|Infinity|undefined/);
