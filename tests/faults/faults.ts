@@ -44,7 +44,7 @@ async function main(): Promise<number> {
   console.log(`\n${tableOf(outcomes)}`);
   if (values.json !== undefined) {
     mkdirSync(dirname(values.json), { recursive: true });
-    writeFileSync(values.json, `${JSON.stringify(resultOf(about, outcomes), undefined, 1)}\n`);
+    writeFileSync(values.json, `${JSON.stringify(resultOf(about, outcomes), undefined, 2)}\n`);
   }
   return outcomes.every(({ figures, skipped }) => skipped !== undefined || figures.every(({ ok }) => ok)) ? 0 : 1;
 }

@@ -58,7 +58,8 @@ export function resultOf(about: Record<string, string | number>, outcomes: reado
     figures: Object.fromEntries(
       figures.map(({ name, wanted, seen, ok }) => [name, `wanted ${wanted}, seen ${seen}: ${ok ? 'ok' : 'missed'}`]),
     ),
-    notes,
+    // Text, not a list: formatters disagree about short lists.
+    notes: notes.join(' | '),
   }));
   return { about, scenarios };
 }
