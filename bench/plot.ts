@@ -63,10 +63,10 @@ function text(x: number, y: number, label: string, anchor: string, weight = 'nor
   return `<text ${where} font-weight="${weight}" fill="${fill}">${escaped}</text>`;
 }
 
-/** The next 1, 2, 4, 5 or 8 times a power of ten: quarters of it are short numbers. */
+/** The next short multiple of a power of ten whose quarters are short numbers too. */
 function niceAbove(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value || 1));
-  return power * [1, 2, 4, 5, 8, 10].find((factor) => factor * power >= value)!;
+  return power * [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10].find((factor) => factor * power >= value)!;
 }
 
 function shown(value: number): string {
