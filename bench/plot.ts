@@ -20,6 +20,7 @@ export function svgOf(plots: readonly Plot[]): string {
   const size = `width="${plots.length * width}" height="${height}"`;
   const style = 'font-family="sans-serif" font-size="12"';
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>
+<title>${plots.map(({ title }) => title).join('; ')}</title>
 <rect width="100%" height="100%" fill="#fff"/>
 ${panels.join('\n')}
 </svg>
