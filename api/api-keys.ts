@@ -1,18 +1,20 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-
-/** Who calls: the tenant comes from the key and from nothing else that a request says. */
-export interface Caller {
-  tenantId: string;
-  /** Name of the key, kept in the history; never the key itself. */
-  keyName: string;
-}
+import { type Identity, type KeyScope, keyIdentity } from './caller.js';
+import type { Privilege } from './privilege.js';
 
 export interface Tenants {
-  findByKey(key: string): Caller | undefined;
+  findByKey(key: string): Identity | undefined;
 }
 
-export interface ApiKey extends Caller {
+export interface ApiKey {
   key: string;
+  /** Empty for the scope `cluster`. */
+  tenantId: string;
+  name: string;
+  /** By default `tenant`. */
+  scope?: KeyScope;
+  /** What a key with a role may do, at most; absent: everything of its scope. */
+  privileges?: ReadonlySet<Privilege>;
 }
 
 /** Characters of the longest key; a longer header is no key of ours. */
@@ -24,20 +26,20 @@ const keyLengthMax = 512;
  * keys. Throws when one key is given twice, for two tenants would then share it.
  */
 export function apiKeys(entries: Iterable<ApiKey>): Tenants {
-  const byDigest = new Map<string, { digest: Buffer; caller: Caller }>();
-  for (const { key, tenantId, keyName } of entries) {
+  const byDigest = new Map<string, { digest: Buffer; identity: Identity }>();
+  for (const { key, privileges, ...owner } of entries) {
     if (key === '' || key.length > keyLengthMax)
-      throw new Error(`API key ${keyName} must have 1 to ${keyLengthMax} characters`);
+      throw new Error(`API key ${owner.name} must have 1 to ${keyLengthMax} characters`);
     const digest = sha256(key);
-    if (byDigest.has(slot(digest))) throw new Error(`API key ${keyName} is given twice`);
-    byDigest.set(slot(digest), { digest, caller: Object.freeze({ tenantId, keyName }) });
+    if (byDigest.has(slot(digest))) throw new Error(`API key ${owner.name} is given twice`);
+    byDigest.set(slot(digest), { digest, identity: keyIdentity(owner, privileges) });
   }
   return {
     findByKey(key) {
       if (key.length > keyLengthMax) return undefined;
       const digest = sha256(key);
       const found = byDigest.get(slot(digest));
-      return found && timingSafeEqual(found.digest, digest) ? found.caller : undefined;
+      return found && timingSafeEqual(found.digest, digest) ? found.identity : undefined;
     },
   };
 }

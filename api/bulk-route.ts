@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
-import type { Caller } from './api-keys.js';
 import { type BulkOptions, type BulkOutcome, takeBulk } from './bulk.js';
+import type { Caller } from './caller.js';
 import type { Front } from './front.js';
 import { readIdempotencyKey } from './header.js';
 import type { Operation } from './operation.js';
@@ -22,7 +22,7 @@ export function bulkHandler(operation: Operation, front: Front) {
       reply.header('connection', 'close');
       return sendProblem(reply, refused);
     }
-    const { keyName: by } = request.caller as Caller;
+    const { name: by } = request.caller as Caller;
     const common = {
       mode: modeOf(query as Query),
       by,

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Engine } from '../actors/request.js';
-import type { Caller, Tenants } from './api-keys.js';
+import type { Tenants } from './api-keys.js';
+import type { Caller } from './caller.js';
 import type { Gate } from './gate.js';
 import type { HttpMetrics } from './http-metrics.js';
 import type { Operation } from './operation.js';
@@ -8,7 +9,7 @@ import type { ApiSettings } from './settings.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set before any handler of a keyed operation runs. */
+    /** Set before any handler runs, but for open operations. */
     caller: Caller | null;
   }
   interface FastifyInstance {

@@ -9,7 +9,7 @@ import { buildServer } from './server.js';
 
 const limits = { inFlightMax: 3, bulkInFlightMax: 1, loopDelayMsMax: 100 };
 const headers = { 'x-api-key': 'k' };
-const tenants = apiKeys([{ key: 'k', tenantId: 'acme', keyName: 'crm' }]);
+const tenants = apiKeys([{ key: 'k', tenantId: 'acme', name: 'crm' }]);
 
 test('beyond its bounds the gate refuses, and lets in again what has left', () => {
   const gate = new Gate(limits, { p99Ms: () => 0 });

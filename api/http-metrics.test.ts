@@ -6,7 +6,7 @@ import { itemId, ScriptedEngine } from './scripted-engine.js';
 import { buildServer } from './server.js';
 
 const engine = new ScriptedEngine();
-const tenants = apiKeys([{ key: 'k', tenantId: 'acme', keyName: 'crm' }]);
+const tenants = apiKeys([{ key: 'k', tenantId: 'acme', name: 'crm' }]);
 const server = buildServer({ engine, tenants, loop: { p99Ms: () => 0 } });
 after(() => server.close());
 

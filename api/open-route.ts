@@ -1,14 +1,13 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { docsPage, docsPolicy } from './docs-page.js';
 import type { Front } from './front.js';
+import type { Handlers } from './handler.js';
 import { openApiDocument } from './openapi.js';
 import { sendProblem } from './problem.js';
 
-type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
-
 /** Health and documents: no key, no gate, so that they answer while everything else is refused. */
-export const openHandlers: Readonly<Record<string, (front: Front) => Handler>> = {
+export const openHandlers: Handlers = {
   livez: () => (_request, reply) => reply.send({ status: 'alive' }),
   readyz: (front) => async (_request, reply) => {
     const state = await readiness(front);

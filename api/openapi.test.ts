@@ -63,10 +63,11 @@ test('every operation is complete', () => {
   const tags = new Set((document.tags as Json[]).map(({ name }) => name));
   for (const { path, method, operation } of operations) {
     const where = `${method} ${path}`;
-    assert.match(method, /^(get|post|put|patch)$/);
+    assert.match(method, /^(get|post|put|patch|delete)$/);
     assert.ok(!ids.has(operation.operationId), where);
     ids.add(operation.operationId);
     assert.ok(operation.summary, where);
+    assert.match(String(operation['x-access']), /^(open|cluster|signed-in|iWD\.[\w.]+)$/, where);
     for (const tag of operation.tags as string[]) assert.ok(tags.has(tag), where);
     const parameters = inlined(operation.parameters) as Json[];
     const named = parameters.map(({ name, in: place }) => `${place}/${name}`);
@@ -82,7 +83,7 @@ test('every operation is complete', () => {
       inPath,
       where,
     );
-    assert.equal(operation.requestBody !== undefined, method !== 'get', where);
+    assert.equal(operation.requestBody !== undefined, /^(post|put|patch)$/.test(method), where);
     assert.ok(
       responsesOf(operation).some(([status]) => status.startsWith('2')),
       where,

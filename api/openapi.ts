@@ -4,10 +4,9 @@ import { type QueryField, type QueryName, queryFields, type ShapeName, shapes, w
 
 type Json = Record<string, unknown>;
 
-/** What every keyed operation may answer besides its own problems. */
+/** What every operation but those of the service itself may answer besides its own problems. */
 const commonProblems: readonly ProblemCode[] = [
   'bad-request',
-  'unauthorized',
   'request-timeout',
   'headers-too-large',
   'too-many-requests',
@@ -58,26 +57,27 @@ function operationObject(operation: Operation, index: number): Json {
     operationId: index === 0 ? operation.id : `${operation.id}-base`,
     summary: operation.summary,
     tags: [tagOf(operation)],
-    ...(!operation.keyed && { security: operation.id === 'metrics' ? [{}, { metricsToken: [] }] : [] }),
+    ...(operation.access === 'open' && { security: operation.id === 'metrics' ? [{}, { metricsToken: [] }] : [] }),
+    'x-access': operation.access,
     parameters: parametersOf(operation),
     ...(operation.body && { requestBody: requestBody(operation.body) }),
     responses: responsesOf(operation),
   };
 }
 
-function tagOf({ path, keyed }: Operation): string {
-  if (!keyed) return 'service';
+function tagOf({ path, service }: Operation): string {
+  if (service) return 'service';
   if (path.startsWith('/settings')) return 'settings';
   return path === '/queue' || path === '/workitems/next' ? 'queue' : 'work items';
 }
 
 function parametersOf(operation: Operation): Json[] {
   const names = [
-    ...(operation.path.includes('{id}') ? ['id'] : []),
+    ...[...operation.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!),
     ...(operation.query ?? []),
     ...(operation.takesIfMatch ? ['If-Match'] : []),
     ...(operation.takesIdempotencyKey ? ['Idempotency-Key'] : []),
-    ...(operation.keyed ? ['X-Request-Id'] : []),
+    ...(operation.service ? [] : ['X-Request-Id']),
   ];
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
 }
@@ -95,16 +95,22 @@ function mediaObject(shape: ShapeName): Json {
 function responsesOf(operation: Operation): Json {
   const responses: Json = {};
   for (const [status, answer] of Object.entries(operation.answers)) responses[status] = answerObject(operation, answer);
-  const codes = operation.keyed
-    ? [...operation.problems, ...commonProblems]
-    : [...operation.problems, 'internal' as const];
+  const codes = [...operation.problems, ...commonProblemsOf(operation)];
   for (const [status, list] of byStatus(codes)) {
     if (responses[status]) continue;
-    responses[status] = operation.keyed
-      ? { $ref: `#/components/responses/Problem${status}` }
-      : problemResponse(status, list);
+    responses[status] = operation.service
+      ? problemResponse(status, list)
+      : { $ref: `#/components/responses/Problem${status}` };
   }
   return responses;
+}
+
+function commonProblemsOf({ access, service }: Operation): readonly ProblemCode[] {
+  if (service) return ['internal'];
+  if (access === 'open') return commonProblems;
+  return access === 'signed-in'
+    ? ['unauthorized', ...commonProblems]
+    : ['unauthorized', 'forbidden', ...commonProblems];
 }
 
 function answerObject(operation: Operation, answer: OperationAnswer): Json {
@@ -175,6 +181,7 @@ const headerParameters: Json = {
   },
 };
 
+/** Every name that stands in braces in an operation's path. */
 const pathParameters: Json = {
   id: { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' }, example: workItemId },
 };

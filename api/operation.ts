@@ -1,4 +1,5 @@
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
+import type { Access } from './privilege.js';
 import type { ProblemCode } from './problem.js';
 import type { QueryName, ShapeName } from './shape.js';
 
@@ -11,12 +12,14 @@ export const basePath = '/iwd/v3';
  */
 export interface Operation {
   id: string;
-  method: 'GET' | 'POST' | 'PATCH' | 'PUT';
-  /** Below `basePath`; `{id}` is a work item's UUID. */
+  method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
+  /** Below `basePath`; the names in braces are in `pathParameters` (`openapi.ts`). `/workitems/{id}` takes a UUID. */
   path: string;
   summary: string;
-  /** False for health and documents: no key, no gate. */
-  keyed: boolean;
+  /** Who may call it. There is no default: an operation that does not say it does not compile. */
+  access: Access;
+  /** Health and documents: answered at the root as well, never held back by the gate. */
+  service?: true;
   query?: readonly QueryName[];
   takesIfMatch?: boolean;
   takesIdempotencyKey?: boolean;
@@ -68,7 +71,7 @@ const create: Operation = {
   method: 'POST',
   path: '/workitems',
   summary: 'Hands in one work item',
-  keyed: true,
+  access: 'iWD.Workitems.canCreate',
   query: ['mode', 'dryRun'],
   takesIdempotencyKey: true,
   body: { kind: 'raw', content: { [json]: 'Draft' }, required: true },
@@ -85,7 +88,7 @@ const bulk: Operation = {
   path: '/workitems/bulk',
   summary:
     'Hands in many work items, streamed; one bad line harms no other. A body that turns out longer than allowed answers 413 with the results so far: what they call accepted stays accepted',
-  keyed: true,
+  access: 'iWD.Workitems.canCreate',
   query: ['mode'],
   takesIdempotencyKey: true,
   body: {
@@ -102,7 +105,7 @@ const update: Operation = {
   method: 'PATCH',
   path: '/workitems/{id}',
   summary: 'Changes fields of a work item',
-  keyed: true,
+  access: 'iWD.Workitems.canUpdate',
   query: ['dryRun'],
   takesIfMatch: true,
   takesIdempotencyKey: true,
@@ -135,6 +138,18 @@ const commandSummaries: Record<ItemCommandName, string> = {
   unassign: 'Takes the item back into the queue',
 };
 
+const commandAccess: Record<ItemCommandName, Access> = {
+  hold: 'iWD.Workitems.Hold.canExecute',
+  resume: 'iWD.Workitems.Resume.canExecute',
+  cancel: 'iWD.Workitems.Cancel.canExecute',
+  complete: 'iWD.Workitems.Complete.canExecute',
+  reject: 'iWD.Workitems.Reject.canExecute',
+  restart: 'iWD.Workitems.Restart.canExecute',
+  activate: 'iWD.Workitems.Activate.canExecute',
+  assign: 'iWD.Workitems.Assign.canExecute',
+  unassign: 'iWD.Workitems.Assign.canExecute',
+};
+
 const smallBodyProblems: readonly ProblemCode[] = [
   'invalid-json',
   'invalid-value',
@@ -150,7 +165,7 @@ const command = (name: ItemCommandName): Operation => ({
   method: 'POST',
   path: `/workitems/{id}/${name}`,
   summary: commandSummaries[name],
-  keyed: true,
+  access: commandAccess[name],
   takesIfMatch: true,
   takesIdempotencyKey: true,
   body: { kind: 'small', content: { [json]: commandBodies[name] }, required: commandBodies[name] === 'AgentBody' },
@@ -163,19 +178,26 @@ const next: Operation = {
   method: 'POST',
   path: '/workitems/next',
   summary: 'Assigns the best item of this instant to the agent',
-  keyed: true,
+  access: 'iWD.Next.canExecute',
   takesIdempotencyKey: true,
   body: { kind: 'small', content: { [json]: 'AgentBody' }, required: true },
   answers: { 200: item('The item, assigned.'), 204: { description: 'The queue is empty.' } },
   problems: [...smallBodyProblems, 'key-reused'],
 };
 
-const read = (id: string, path: string, summary: string, answer: OperationAnswer, query?: QueryName[]): Operation => ({
+const read = (
+  id: string,
+  access: Access,
+  path: string,
+  summary: string,
+  answer: OperationAnswer,
+  query?: QueryName[],
+): Operation => ({
   id,
   method: 'GET',
   path,
   summary,
-  keyed: true,
+  access,
   ...(query && { query }),
   answers: { 200: answer },
   problems: [
@@ -191,13 +213,15 @@ const settings = (kind: 'categories' | 'prioritization'): Operation[] => {
   const path = `/settings/${kind}`;
   const answer: OperationAnswer = { description: 'The settings document.', shape, etag: true };
   return [
-    read(`get-${kind}`, path, `The ${kind} settings, or an earlier version of them`, answer, ['version']),
+    read(`get-${kind}`, `iWD.${shape}.canRead`, path, `The ${kind} settings, or an earlier version of them`, answer, [
+      'version',
+    ]),
     {
       id: `put-${kind}`,
       method: 'PUT',
       path,
       summary: `Replaces the ${kind} settings; the versions before are kept`,
-      keyed: true,
+      access: `iWD.${shape}.canUpdate`,
       takesIfMatch: true,
       body: { kind: 'raw', content: { [json]: shape }, required: true },
       answers: { 200: answer },
@@ -211,7 +235,8 @@ const open = (id: string, summary: string, answers: Operation['answers'], proble
   method: 'GET',
   path: `/${id}`,
   summary,
-  keyed: false,
+  access: 'open',
+  service: true,
   answers,
   problems,
 });
@@ -241,19 +266,21 @@ export const openOperations: readonly Operation[] = [
 export const operations: readonly Operation[] = [
   create,
   bulk,
-  read('list', '/workitems', 'Finds work items, newest first', { description: 'One page.', shape: 'WorkItemPage' }, [
-    'captureId',
-    'status',
-    'category',
-    'limit',
-    'cursor',
-  ]),
+  read(
+    'list',
+    'iWD.Workitems.Search.canExecute',
+    '/workitems',
+    'Finds work items, newest first',
+    { description: 'One page.', shape: 'WorkItemPage' },
+    ['captureId', 'status', 'category', 'limit', 'cursor'],
+  ),
   next,
-  read('get', '/workitems/{id}', 'One work item', item('The item.')),
+  read('get', 'iWD.Workitems.canRead', '/workitems/{id}', 'One work item', item('The item.')),
   update,
   ...itemCommands.map(command),
   read(
     'history',
+    'iWD.Workitems.canRead',
     '/workitems/{id}/history',
     'What happened to the item, oldest first',
     {
@@ -262,12 +289,19 @@ export const operations: readonly Operation[] = [
     },
     ['limit', 'cursor'],
   ),
-  read('explain', '/workitems/{id}/explain', 'Why the item stands where it stands in the queue', {
-    description: 'The explanation.',
-    shape: 'Explanation',
-  }),
+  read(
+    'explain',
+    'iWD.Workitems.canRead',
+    '/workitems/{id}/explain',
+    'Why the item stands where it stands in the queue',
+    {
+      description: 'The explanation.',
+      shape: 'Explanation',
+    },
+  ),
   read(
     'queue',
+    'iWD.Workitems.canRead',
     '/queue',
     'The head of the queue in its exact order at this instant',
     {
@@ -283,5 +317,5 @@ export const operations: readonly Operation[] = [
 
 /** Every URL template that an operation answers, `{id}` not filled in. */
 export function urlsOf(operation: Operation): string[] {
-  return operation.keyed ? [basePath + operation.path] : [operation.path, basePath + operation.path];
+  return operation.service ? [operation.path, basePath + operation.path] : [basePath + operation.path];
 }

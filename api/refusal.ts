@@ -31,7 +31,7 @@ function mediaTypes(request: FastifyRequest): string {
 const templates = operations.flatMap((operation) =>
   urlsOf(operation).map((url) => ({
     method: operation.method,
-    pattern: new RegExp(`^${url.replaceAll('.', '\\.').replace('{id}', '[^/]+')}$`),
+    pattern: new RegExp(`^${url.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`),
   })),
 );
 

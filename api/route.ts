@@ -3,7 +3,7 @@ import type { Answer, Request as EngineRequest } from '../actors/request.js';
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
 import { pageItemsDefault } from '../engine/limits.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
-import type { Caller } from './api-keys.js';
+import type { Caller } from './caller.js';
 import type { Front } from './front.js';
 import { readId, readIdempotencyKey, readIfMatch } from './header.js';
 import { basePath, type Operation } from './operation.js';
@@ -90,7 +90,7 @@ export function engineHandler(operation: Operation, { engine, gate }: Front) {
     if (isRejection(key)) return sendProblem(reply, key);
     const caller = request.caller as Caller;
     const ask = translate(asked);
-    ask.by = caller.keyName;
+    ask.by = caller.name;
     if (key !== undefined) ask.idempotencyKey = key;
     const answer = await engine.request(caller.tenantId, ask);
     // A drain that began meanwhile: the client's next request should go to another server.

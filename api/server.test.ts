@@ -10,8 +10,10 @@ import { buildServer } from './server.js';
 
 const engine = new ScriptedEngine();
 const tenants = apiKeys([
-  { key: 'key-of-acme', tenantId: 'acme', keyName: 'crm' },
-  { key: 'key-of-umbrella', tenantId: 'umbrella', keyName: 'erp' },
+  { key: 'key-of-acme', tenantId: 'acme', name: 'crm' },
+  { key: 'key-of-umbrella', tenantId: 'umbrella', name: 'erp' },
+  { key: 'key-of-mart', tenantId: 'acme', name: 'mart', scope: 'datamart' },
+  { key: 'key-of-cluster', tenantId: '', name: 'operator', scope: 'cluster' },
 ]);
 const loop = { p99Ms: () => 0 };
 const server = buildServer({ engine, tenants, loop });
@@ -386,4 +388,18 @@ test('an engine that answers late holds nobody else up', async () => {
   assert.equal((await ask('GET', '/iwd/v3/queue')).statusCode, 200);
   resolve({ status: 200, json: '{}', version: 1 });
   assert.equal((await late).statusCode, 200);
+});
+
+test('a key without the privilege of an operation is refused, and the engine hears nothing of it', async () => {
+  const response = await ask('POST', '/iwd/v3/workitems', {}, { 'x-api-key': 'key-of-mart' });
+  const problem = assertProblem(response, 403, 'forbidden');
+  assert.equal(problem.privilege, 'iWD.Workitems.canCreate');
+  assertProblem(await ask('GET', path, undefined, { 'x-api-key': 'key-of-cluster' }), 403, 'forbidden');
+  assert.equal(engine.asked.length, 0);
+  assert.equal((await ask('GET', path, undefined, { 'x-api-key': 'key-of-mart' })).statusCode, 200);
+});
+
+test('a route that is in no operation cannot be added', () => {
+  const other = buildServer({ engine, tenants, loop });
+  assert.throws(() => other.get('/secret', () => 'all of it'), /belongs to no operation/);
 });

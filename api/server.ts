@@ -1,11 +1,19 @@
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RouteOptions,
+} from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Engine } from '../actors/request.js';
 import type { Tenants } from './api-keys.js';
 import { bulkHandler } from './bulk-route.js';
+import { refusalOf } from './caller.js';
 import { refuseUnparsed } from './client-error.js';
 import type { Front, Log } from './front.js';
 import { EventLoopDelay, Gate, type LoopDelay } from './gate.js';
+import type { Handlers } from './handler.js';
 import { requestId } from './header.js';
 import { HttpMetrics } from './http-metrics.js';
 import { openHandlers } from './open-route.js';
@@ -44,6 +52,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   server.setErrorHandler((error: FastifyError, request, reply) => sendProblem(reply, problemOf(error, request, front)));
   server.setNotFoundHandler(refuseUnknown);
   addHooks(server, front);
+  server.addHook('onRoute', requireOperation);
   for (const operation of operations) register(server, operation, front);
   server.addHook('onClose', async () => {
     if (loop instanceof EventLoopDelay) loop.stop();
@@ -99,7 +108,7 @@ function register(server: FastifyInstance, operation: Operation, front: Front): 
     for (const url of urlsOf(operation)) {
       scope.route({
         method: operation.method,
-        url: url.replace('{id}', ':id'),
+        url: url.replace(/\{(\w+)\}/g, ':$1'),
         config: { operation },
         bodyLimit: bodyLimit(operation, front.settings),
         ...(body?.kind === 'small' && { schema: { body: shapes[Object.values(body.content)[0]!] } }),
@@ -110,8 +119,18 @@ function register(server: FastifyInstance, operation: Operation, front: Front): 
   });
 }
 
+/** What the front answers itself; everything else goes to the engine. */
+const frontHandlers: Handlers = { ...openHandlers };
+
+/** A route that is not in the table would be one that nobody has to sign in for. */
+function requireOperation({ method, url, config }: RouteOptions): void {
+  if (!config?.operation)
+    throw new Error(`${String(method)} ${url} belongs to no operation, so nobody knows who may call it`);
+}
+
 function handlerOf(operation: Operation, front: Front) {
-  if (!operation.keyed) return openHandlers[operation.id]!(front);
+  const own = frontHandlers[operation.id];
+  if (own) return own(front);
   if (operation.body?.kind === 'stream') return bulkHandler(operation, front);
   return engineHandler(operation, front);
 }
@@ -155,21 +174,29 @@ function addHooks(server: FastifyInstance, front: Front): void {
       return void sendProblem(reply, compressed);
     }
     const { operation } = request.routeOptions.config;
-    if (!operation?.keyed) return done();
+    if (!operation || operation.service) return done();
     const problem = admit(request, reply, operation);
     if (problem) return void sendProblem(reply, problem);
     done();
   });
 
   function admit(request: FastifyRequest, reply: FastifyReply, operation: Operation): Problem | undefined {
-    const key = request.headers['x-api-key'];
-    request.caller = (typeof key === 'string' && tenants.findByKey(key)) || null;
-    if (request.caller === null) return unauthorized;
+    const refused = authorize(request, operation);
+    if (refused) return refused;
     const bulk = operation.body?.kind === 'stream';
     const problem = gate.admit(bulk);
     // `close` comes once for every response, also for one whose client has gone.
     if (!problem) reply.raw.on('close', bulk ? leaveBulk : leave);
     return problem;
+  }
+
+  /** The only place that decides who gets in. */
+  function authorize(request: FastifyRequest, { access }: Operation): Problem | undefined {
+    const key = request.headers['x-api-key'];
+    const identity = typeof key === 'string' ? tenants.findByKey(key) : undefined;
+    if (identity) request.caller = { ...identity, from: request.ip };
+    if (access === 'open') return undefined;
+    return identity ? refusalOf(identity, access) : unauthorized;
   }
   const leave = () => gate.leave(false);
   const leaveBulk = () => gate.leave(true);

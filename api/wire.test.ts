@@ -15,7 +15,7 @@ const settings = {
   bulkBytesMax: 700_000,
   bulkItemsMax: 5000,
 };
-const tenants = apiKeys([{ key: 'k', tenantId: 'acme', keyName: 'crm' }]);
+const tenants = apiKeys([{ key: 'k', tenantId: 'acme', name: 'crm' }]);
 const server = buildServer({ engine, tenants, settings, loop: { p99Ms: () => 0 } });
 let port = 0;
 

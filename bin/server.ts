@@ -49,7 +49,7 @@ async function serve(settings: Settings): Promise<void> {
     stops.push(() => client.drain(0));
     const server = buildServer({
       engine: client,
-      tenants: apiKeys([{ key, tenantId: demoTenant, keyName: 'demo' }]),
+      tenants: apiKeys([{ key, tenantId: demoTenant, name: 'demo' }]),
       settings: {
         itemBytesMax: settings.attributesBytesMax + itemFieldsBytesMax,
         requestTimeoutMs: settings.requestTimeoutMs,

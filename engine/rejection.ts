@@ -13,7 +13,7 @@ export const rejections = {
   'unsafe-key': { status: 400, title: 'A key is not allowed' },
   'invalid-settings': { status: 400, title: 'The settings document has a fault' },
   'invalid-cursor': { status: 400, title: 'The cursor is not one of ours' },
-  unauthorized: { status: 401, title: 'The API key is missing or wrong' },
+  unauthorized: { status: 401, title: 'The credentials are missing or wrong' },
   'not-found': { status: 404, title: 'There is no such thing' },
   'illegal-transition': { status: 409, title: 'The item is in a state that does not allow this' },
   'capture-conflict': { status: 409, title: 'The captureId belongs to an item with other content' },
