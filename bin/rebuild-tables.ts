@@ -1,18 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { join, resolve } from 'node:path';
-import { pino } from 'pino';
 import { takeLease } from '../actors/lease-holder.js';
 import type { SnapshotStore } from '../actors/ports.js';
 import { systemRuntime } from '../actors/runtime.js';
-import { startEmbeddedPostgres } from '../stores/embedded/postgres.js';
 import { migrate } from '../stores/postgres/migrations.js';
 import { resetProjection } from '../stores/postgres/projection-reset.js';
 import { openTenantStores } from '../stores/postgres/tenant-database.js';
+import { withServerDatabase } from './iwd/server-database.js';
 import { isGone, ownPod } from './owner.js';
-import { loadSettings, type Settings } from './settings.js';
+import { loadSettings } from './settings.js';
 import { demoTenant } from './tenants.js';
 
-const usage = `Usage: npm run rebuild-tables-tables
+const usage = `Usage: npm run rebuild-tables
 
 Empties the tables that follow the journal (work_item, its history, remembered keys, settings) and lets the next start
 of the server fill them again from the journal, which is never touched. Stop the server before. Settings are the
@@ -33,21 +31,11 @@ if (process.argv.includes('--help')) {
   if ('problems' in settings) {
     console.error(settings.problems.join('\n'));
     process.exitCode = 1;
-  } else process.exitCode = await rebuild(settings);
-}
-
-async function rebuild(settings: Settings): Promise<number> {
-  const dataDir = join(resolve(settings.dataDir), 'postgres');
-  const embedded = settings.databaseUrl
-    ? undefined
-    : await startEmbeddedPostgres({ dataDir, logger: pino({ level: 'warn' }) });
-  try {
-    const databaseUrl = settings.databaseUrl ?? (embedded as { url: string }).url;
-    await migrate(databaseUrl);
-    return await empty(databaseUrl, settings.leaseTtlMs);
-  } finally {
-    // One that runs already belongs to a server.
-    if (embedded?.attached === false) await embedded.stop();
+  } else {
+    process.exitCode = await withServerDatabase(settings, async (databaseUrl) => {
+      await migrate(databaseUrl);
+      return empty(databaseUrl, settings.leaseTtlMs);
+    });
   }
 }
 

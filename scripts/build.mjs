@@ -1,7 +1,7 @@
 // Compiles TypeScript to dist/ and copies the files beside the sources that are not TypeScript (SQL
 // migrations). Plain JavaScript because it runs before anything is compiled.
 import { spawnSync } from 'node:child_process';
-import { cpSync, readdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,9 @@ const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
 const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], { stdio: 'inherit' });
 if (status !== 0) process.exit(status ?? 1);
 
-const migrations = join('stores', 'postgres', 'migrations');
-for (const file of readdirSync(join(root, migrations)).filter((name) => name.endsWith('.sql'))) {
-  cpSync(join(root, migrations, file), join(root, 'dist', migrations, file));
+for (const folder of ['migrations', 'cluster-migrations'].map((name) => join('stores', 'postgres', name))) {
+  for (const file of readdirSync(join(root, folder)).filter((name) => name.endsWith('.sql'))) {
+    mkdirSync(join(root, 'dist', folder), { recursive: true });
+    cpSync(join(root, folder, file), join(root, 'dist', folder, file));
+  }
 }

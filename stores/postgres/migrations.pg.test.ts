@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { missing, query, testDatabase } from '../conformance/test-database.js';
-import { migrate } from './migrations.js';
+import { clusterMigrations, migrate } from './migrations.js';
 
 describe('migrations', { skip: missing('TEST_DATABASE_URL') }, () => {
   const database = testDatabase();
@@ -14,6 +14,14 @@ describe('migrations', { skip: missing('TEST_DATABASE_URL') }, () => {
     await Promise.all([1, 2, 3].map(() => migrate(database.url, (step) => steps.push(step))));
     assert.deepEqual(steps, files);
     await migrate(database.url, () => assert.fail('there is nothing left to do'));
+  });
+
+  test('the registry’s schema stands beside the tenant’s, with numbers of its own', async () => {
+    const steps: string[] = [];
+    await Promise.all([1, 2].map(() => migrate(database.url, (step) => steps.push(step), clusterMigrations)));
+    assert.equal(steps[0], '0001_registry.sql');
+    assert.equal(new Set(steps).size, steps.length, 'each once');
+    await migrate(database.url, () => assert.fail('neither touches the other'));
   });
 
   test('a database that is newer than this release is refused', async () => {

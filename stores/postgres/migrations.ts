@@ -2,9 +2,28 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { connect } from './connection.js';
 
-/** Any number, the same in every release: two servers that start at once migrate one after the other. */
-const advisoryLock = 4024_0001;
-const folder = new URL('./migrations/', import.meta.url);
+/** One schema and the numbered files that make it. */
+export interface MigrationSet {
+  schema: 'iwd' | 'iwd_cluster';
+  folder: URL;
+  /** Any number, the same in every release: two servers that start at once migrate one after the other. */
+  advisoryLock: number;
+}
+
+/** A tenant's database: journal, lease and the tables that follow. */
+export const tenantMigrations: MigrationSet = {
+  schema: 'iwd',
+  folder: new URL('./migrations/', import.meta.url),
+  advisoryLock: 4024_0001,
+};
+
+/** The cluster's registry: tenants, services, keys, people. */
+export const clusterMigrations: MigrationSet = {
+  schema: 'iwd_cluster',
+  folder: new URL('./cluster-migrations/', import.meta.url),
+  advisoryLock: 4024_0002,
+};
+
 const namePattern = /^(\d{4})_[a-z0-9_]+\.sql$/;
 
 interface Migration {
@@ -18,23 +37,27 @@ interface Migration {
  * Brings the database to the newest schema, each migration in a transaction of its own; does nothing when it is there
  * already. Throws when an applied migration has changed since, or when the database is newer than this release.
  */
-export async function migrate(databaseUrl: string, onProgress: (step: string) => void = () => {}): Promise<void> {
-  const migrations = await readMigrations();
+export async function migrate(
+  databaseUrl: string,
+  onProgress: (step: string) => void = () => {},
+  { schema, folder, advisoryLock }: MigrationSet = tenantMigrations,
+): Promise<void> {
+  const migrations = await readMigrations(folder);
   const client = await connect(databaseUrl, { statementTimeoutMs: 0, queryTimeoutMs: 0, lockTimeoutMs: 0 });
   try {
     await client.query('SELECT pg_advisory_lock($1)', [advisoryLock]);
-    await client.query('CREATE SCHEMA IF NOT EXISTS iwd');
+    await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
     await client.query(
-      `CREATE TABLE IF NOT EXISTS iwd.migration (
+      `CREATE TABLE IF NOT EXISTS ${schema}.migration (
          number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, at timestamptz NOT NULL DEFAULT now())`,
     );
-    const applied = await client.query('SELECT number, name, checksum FROM iwd.migration ORDER BY number');
+    const applied = await client.query(`SELECT number, name, checksum FROM ${schema}.migration ORDER BY number`);
     checkApplied(migrations, applied.rows as Migration[]);
     for (const migration of migrations.slice(applied.rows.length)) {
       onProgress(migration.name);
       await client.query('BEGIN');
       await client.query(migration.sql);
-      await client.query('INSERT INTO iwd.migration (number, name, checksum) VALUES ($1, $2, $3)', [
+      await client.query(`INSERT INTO ${schema}.migration (number, name, checksum) VALUES ($1, $2, $3)`, [
         migration.number,
         migration.name,
         migration.checksum,
@@ -47,7 +70,7 @@ export async function migrate(databaseUrl: string, onProgress: (step: string) =>
   }
 }
 
-async function readMigrations(): Promise<Migration[]> {
+async function readMigrations(folder: URL): Promise<Migration[]> {
   const names = (await readdir(folder)).filter((name) => namePattern.test(name)).sort();
   return Promise.all(
     names.map(async (name, index) => {

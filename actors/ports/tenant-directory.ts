@@ -1,0 +1,121 @@
+/**
+ * The registry of tenants as the rest of the engine sees it. Secrets go in and do not come out again, but for the one
+ * thing that a shard cannot do without: where its tenant's database is, with the password.
+ */
+
+export type ServiceName = 'GAPI' | 'iWD' | 'iWDEmail';
+export const serviceNames: readonly ServiceName[] = ['GAPI', 'iWD', 'iWDEmail'];
+
+/** What a key may be used for: provisioning, the requests of one tenant, or only reading one tenant's reports. */
+export type KeyScope = 'cluster' | 'tenant' | 'datamart';
+
+/** Bounds of one tenant, enforced by the front and its actor; what is left out has the server's default. */
+export interface TenantQuotas {
+  requestsPerSecond?: number;
+  openItems?: number;
+  payloadBytes?: number;
+  queueDepth?: number;
+}
+
+/** Where a tenant's database is, as the provisioning body says it. */
+export interface DatabaseAddress {
+  /** A name, an address, or the folder of a Unix socket. */
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  ssl: boolean;
+}
+
+/** Everything that the provisioning body says of one tenant. */
+export interface Registration {
+  /** The contact centre id; the tenant's name inside the engine. */
+  id: string;
+  shortId: string;
+  name: string;
+  /** Issued by Digital Channels, for calls to it. */
+  apiKey: string;
+  /** Left out: they stay what they are. */
+  quotas?: TenantQuotas;
+  gws?: { config: Record<string, string>; secrets: Record<string, string> };
+  iwd: { url: string; db: DatabaseAddress; password: string };
+  iwdEmail: { url: string };
+  /** The values themselves are keys of the tenant's callers. */
+  keys: { IWD_APIKEY_TENANT: string; IWD_APIKEY_IWDDM?: string };
+}
+
+/** A tenant without its secrets. */
+export interface Tenant {
+  id: string;
+  shortId: string;
+  name: string;
+  quotas: TenantQuotas;
+  /** What everybody who may list tenants may read of each service. */
+  services: Partial<Record<ServiceName, Record<string, unknown>>>;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** A key without itself. */
+export interface KeyEntry {
+  id: string;
+  /** Null: a key of the cluster. */
+  tenantId: string | null;
+  name: string;
+  scope: KeyScope;
+  /** Given by the provisioning body. */
+  provisioned: boolean;
+  createdBy: string | null;
+  createdAt: number;
+  expiresAt: number | null;
+  lastUsedAt: number | null;
+  revokedAt: number | null;
+}
+
+export interface NewKey {
+  tenantId: string | null;
+  name: string;
+  scope: KeyScope;
+  digest: Buffer;
+  createdBy: string | null;
+  expiresAt: number | null;
+}
+
+/** All that a server holds of the registry in memory. */
+export interface DirectoryContent {
+  /** Grows with every change of tenants and keys. */
+  revision: number;
+  tenants: Tenant[];
+  /** Those that are neither revoked nor expired, of tenants that have the iWD service, with their SHA-256 digests. */
+  keys: (KeyEntry & { digest: Buffer })[];
+}
+
+/** A change that the registry refuses: the words are for the caller, `pointer` names what of the body it is about. */
+export class DirectoryConflict extends Error {
+  override name = 'DirectoryConflict';
+  readonly pointer: string;
+  constructor(pointer: string, message: string) {
+    super(message);
+    this.pointer = pointer;
+  }
+}
+
+export interface TenantDirectory {
+  revision(): Promise<number>;
+  load(): Promise<DirectoryContent>;
+  /** URL of the tenant's database with the password; undefined when the server's own database is its. */
+  databaseUrl(tenantId: string): Promise<string | undefined>;
+  /** All of it or nothing; says whether anything changed. Throws `DirectoryConflict`. */
+  put(registration: Registration): Promise<'created' | 'updated' | 'unchanged'>;
+  /** False when there is no such tenant. */
+  remove(tenantId: string): Promise<boolean>;
+  removeServices(tenantId: string, services: readonly ServiceName[]): Promise<boolean>;
+  /** Newest first, at most `limit`. `tenantId` null: the cluster's own. */
+  keys(tenantId: string | null, limit: number): Promise<KeyEntry[]>;
+  /** Throws `DirectoryConflict` when the key is there already, or the tenant has `keysMax`. */
+  addKey(key: NewKey): Promise<KeyEntry>;
+  /** At once for this process; false when the tenant has no such key. */
+  revokeKey(tenantId: string | null, keyId: string): Promise<boolean>;
+  /** Last uses, by key id, in milliseconds; older ones than what is stored change nothing. */
+  touchKeys(uses: ReadonlyMap<string, number>): Promise<void>;
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { migrateCommand } from './iwd/migrate.js';
+
+/** The command line of operators. Each noun or verb is a file of bin/iwd/ that exports its command. */
+const program = new Command('iwd')
+  .description('Operates the IWD engine. Settings are the server’s environment variables (docs/operations.md).')
+  .showHelpAfterError('(iwd --help says more)')
+  .addCommand(migrateCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
