@@ -1,9 +1,10 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { reject } from '../engine/rejection.js';
+import type { TenantConfig, TenantQuotas } from './ports.js';
 import type { Engine, Reply, Request } from './request.js';
 import { pause, systemRuntime } from './runtime.js';
-import { type FromShard, pack, type RequestMessage, type ToShard, unpackReplies } from './wire.js';
+import { type FromShard, pack, type Question, type RequestMessage, type ShardTask, unpackReplies } from './wire.js';
 
 const sweepMs = 500;
 /** Counted in sweeps and not in time: after a pause of the whole process a healthy shard answers before it is judged. */
@@ -11,12 +12,14 @@ const silentSweepsMax = 6;
 const controlTimeoutMs = 5000;
 const restartMsMin = 50;
 const restartMsMax = 2000;
+const removeMsMax = 5000;
 
 export interface ClientOptions {
   /** Compiled module whose default export runs a shard (`bin/shard.ts`). */
   shardFile: URL;
+  /** Threads at most; there are never more of them than tenants. */
   shardCount: number;
-  tenantIds: readonly string[];
+  tenants: readonly TenantConfig[];
   /** Handed to every shard as it is; plain data. */
   workerData: unknown;
   /** A request that has no answer by then is answered `timeout`: its outcome is unknown. */
@@ -26,23 +29,54 @@ export interface ClientOptions {
 
 /**
  * The front's way to the actors. Each shard is one thread of a single-thread Piscina pool that runs one task for ever;
- * requests of one turn of the loop go to it as one transferred message. A shard that dies, or is ended because it hangs, answers everybody who waits
- * for it with `timeout` (what was on its way may or may not be durable) and is started again; its tenants recover.
+ * requests of one turn of the loop go to it as one transferred message. A shard that dies, or is ended because it hangs,
+ * answers everybody who waits for it with `timeout` (what was on its way may or may not be durable) and is started
+ * again; its tenants recover. Tenants come, change and go at run time; a tenant stays on the shard that it came to.
  */
 export class Client implements Engine {
-  readonly #shards: ShardLink[];
+  readonly #options: ClientOptions;
+  readonly #shards: ShardLink[] = [];
   readonly #byTenant = new Map<string, ShardLink>();
   #cancelSweep: () => void = () => {};
 
   constructor(options: ClientOptions) {
-    const count = Math.min(options.shardCount, Math.max(1, options.tenantIds.length));
-    const groups: string[][] = Array.from({ length: count }, () => []);
-    for (const [index, tenantId] of options.tenantIds.entries()) groups[index % count].push(tenantId);
-    this.#shards = groups.map((tenantIds, shard) => new ShardLink(options, shard, tenantIds));
-    groups.forEach((tenantIds, shard) => {
-      for (const tenantId of tenantIds) this.#byTenant.set(tenantId, this.#shards[shard]);
-    });
+    this.#options = options;
+    for (const tenant of options.tenants) this.addTenant(tenant);
     this.#sweep();
+  }
+
+  /**
+   * Serves the tenant from now on, on the shard that has the fewest; requests may follow at once, they wait until it has
+   * recovered. A tenant that is here already is updated.
+   */
+  addTenant(tenant: TenantConfig): void {
+    const shard = this.#byTenant.get(tenant.id) ?? this.#leastLoaded();
+    this.#byTenant.set(tenant.id, shard);
+    shard.put(tenant);
+  }
+
+  /** Another database ends what runs on the old one; quotas hold at once. Throws when there is no such tenant. */
+  updateTenant(tenant: TenantConfig): void {
+    if (!this.#byTenant.has(tenant.id)) throw new Error(`there is no tenant ${tenant.id}`);
+    this.addTenant(tenant);
+  }
+
+  /**
+   * Refuses the tenant's requests from now on (404) and resolves when what it had taken is finished and its lease is
+   * given back, as far as `timeoutMs` allows. False when there is no such tenant.
+   */
+  async removeTenant(id: string, timeoutMs = removeMsMax): Promise<boolean> {
+    const shard = this.#byTenant.get(id);
+    if (shard === undefined) return false;
+    this.#byTenant.delete(id);
+    await shard.remove(id, timeoutMs);
+    return true;
+  }
+
+  /** Undefined when there is no such tenant. */
+  quotasOf(tenantId: string): TenantQuotas | undefined {
+    const tenant = this.#byTenant.get(tenantId)?.tenants.get(tenantId);
+    return tenant && (tenant.quotas ?? {});
   }
 
   request(tenantId: string, request: Request): Promise<Reply> {
@@ -60,9 +94,23 @@ export class Client implements Engine {
     const modes = await Promise.all(this.#shards.map((shard) => shard.ask({ kind: 'ready' })));
     const tenants: Record<string, string> = {};
     for (const [tenantId] of this.#byTenant) tenants[tenantId] = 'unreachable';
-    for (const pairs of modes)
-      Object.assign(tenants, Object.fromEntries((pairs as [string, string][] | undefined) ?? []));
+    for (const [tenantId, mode] of modes.flatMap((pairs) => (pairs as [string, string][] | undefined) ?? [])) {
+      if (this.#byTenant.has(tenantId)) tenants[tenantId] = mode;
+    }
     return { ready: Object.values(tenants).every((mode) => mode === 'serving'), tenants };
+  }
+
+  #leastLoaded(): ShardLink {
+    const least = this.#shards.reduce<ShardLink | undefined>(
+      (a, b) => (a === undefined || b.tenants.size < a.tenants.size ? b : a),
+      undefined,
+    );
+    if (least !== undefined && (least.tenants.size === 0 || this.#shards.length >= this.#options.shardCount)) {
+      return least;
+    }
+    const shard = new ShardLink(this.#options, this.#shards.length);
+    this.#shards.push(shard);
+    return shard;
   }
 
   #sweep(): void {
@@ -86,7 +134,8 @@ interface Waiting {
 class ShardLink {
   readonly #options: ClientOptions;
   readonly #shard: number;
-  readonly #tenantIds: readonly string[];
+  /** Those that the shard serves; a thread that is started again gets them all. */
+  readonly tenants = new Map<string, TenantConfig>();
   readonly #waiting = new Map<number, Waiting>();
   readonly #asked = new Map<number, (value: unknown) => void>();
   #pool: Piscina | undefined;
@@ -99,11 +148,23 @@ class ShardLink {
   /** Sweeps since the thread has said anything; undefined until its first word, for a start takes as long as it takes. */
   #silentSweeps: number | undefined;
 
-  constructor(options: ClientOptions, shard: number, tenantIds: readonly string[]) {
+  constructor(options: ClientOptions, shard: number) {
     this.#options = options;
     this.#shard = shard;
-    this.#tenantIds = tenantIds;
     void this.#run();
+  }
+
+  /** What was sent before about the tenant reaches the thread before this, what is sent later after it. */
+  put(tenant: TenantConfig): void {
+    this.tenants.set(tenant.id, tenant);
+    this.#flush();
+    this.#port?.postMessage({ kind: 'put', tenant });
+  }
+
+  async remove(tenantId: string, timeoutMs: number): Promise<void> {
+    this.tenants.delete(tenantId);
+    this.#flush();
+    await this.ask({ kind: 'remove', tenantId, timeoutMs }, timeoutMs + 1000);
   }
 
   request(tenantId: string, request: Request): Promise<Reply> {
@@ -116,7 +177,7 @@ class ShardLink {
   }
 
   /** A question about the shard itself; undefined when it does not answer. */
-  ask(message: Omit<Exclude<ToShard, Uint8Array>, 'id'>, timeoutMs = controlTimeoutMs): Promise<unknown> {
+  ask(message: Question, timeoutMs = controlTimeoutMs): Promise<unknown> {
     return new Promise((resolve) => {
       const id = this.#nextId++;
       const answer = (value: unknown) => {
@@ -172,7 +233,7 @@ class ShardLink {
       this.#pool = pool;
       this.#hung = new AbortController();
       this.#silentSweeps = undefined;
-      const task = { port, shard: this.#shard, tenantIds: this.#tenantIds };
+      const task: ShardTask = { port, shard: this.#shard, tenants: [...this.tenants.values()] };
       try {
         await pool.run(task, { transferList: [port], signal: this.#hung.signal });
       } catch (error) {
@@ -217,7 +278,13 @@ class ShardLink {
     this.#options.log({ kind: 'log', level: 'error', tenantId: '', message, error: error.stack ?? error.message });
   }
 
+  /** The requests gathered in this turn go out now. */
+  #flush(): void {
+    if (this.#outbox.length > 0) this.#send();
+  }
+
   #send(): void {
+    if (this.#outbox.length === 0) return;
     const bytes = pack(this.#outbox);
     this.#outbox = [];
     this.#port?.postMessage(bytes, [bytes.buffer]);

@@ -204,3 +204,21 @@ export interface TenantStores {
   snapshots: SnapshotStore;
   close(): Promise<void>;
 }
+/** What one tenant may use of the process. Absent: the process's default. 0: no bound of its own. */
+export interface TenantQuotas {
+  /** Requests a second, beyond it 429. */
+  requestsPerSecond?: number;
+  /** Bytes of request bodies a second, beyond it 429. */
+  payloadBytes?: number;
+  /** Items that are not in a final state; one more is refused with `quota-exceeded`. */
+  openItems?: number;
+  /** Commands that wait in the tenant's mailbox, beyond it 429. */
+  queueDepth?: number;
+}
+
+/** What runs a tenant: plain data, for it crosses to a shard's thread. The URL holds a password and is never logged. */
+export interface TenantConfig {
+  id: string;
+  databaseUrl: string;
+  quotas?: TenantQuotas;
+}

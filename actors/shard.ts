@@ -2,20 +2,22 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { MessagePort } from 'node:worker_threads';
 import { Gauge, Registry } from 'prom-client';
 import { reject } from '../engine/rejection.js';
+import type { TenantConfig } from './ports.js';
 import type { Reply } from './request.js';
+import { Roster } from './roster.js';
 import { systemRuntime } from './runtime.js';
 import type { TenantActor, TenantActorContext } from './tenant-actor.js';
 import { ShardMetrics } from './tenant-metrics.js';
-import { type FromShard, pack, type ReplyMessage, type ToShard, unpackRequests } from './wire.js';
+import { type FromShard, pack, type Question, type ReplyMessage, type ToShard, unpackRequests } from './wire.js';
 
 const lagResolutionMs = 10;
 
 export interface ShardContext {
   port: MessagePort;
   shard: number;
-  tenantIds: readonly string[];
-  /** Makes a tenant's actor from what only the executable knows: where its stores are. */
-  actorOf: (tenantId: string, context: Pick<TenantActorContext, 'metrics' | 'log' | 'runtime'>) => TenantActor;
+  tenants: readonly TenantConfig[];
+  /** Makes a tenant's actor from what only the executable knows: how its stores are opened. */
+  actorOf: (tenant: TenantConfig, context: Pick<TenantActorContext, 'metrics' | 'log' | 'runtime'>) => TenantActor;
 }
 
 /**
@@ -31,47 +33,50 @@ export function runShard(context: ShardContext): Promise<void> {
   measureLag(registry);
   const send = (message: FromShard) => port.postMessage(message);
   const outbox = new Outbox(port);
-  const actors = new Map<string, TenantActor>();
-  for (const tenantId of context.tenantIds) {
+  const roster = new Roster((tenant) => {
     const log: TenantActorContext['log'] = (level, message, error) =>
-      send({ kind: 'log', level, tenantId, message, ...(error !== undefined && { error: textOf(error) }) });
-    const actor = context.actorOf(tenantId, { metrics, log, runtime: systemRuntime });
-    actors.set(tenantId, actor);
-    actor.start();
-  }
+      send({ kind: 'log', level, tenantId: tenant.id, message, ...(error !== undefined && { error: textOf(error) }) });
+    return context.actorOf(tenant, { metrics, log, runtime: systemRuntime });
+  });
+  for (const tenant of context.tenants) roster.put(tenant);
   return new Promise((resolve) => {
     port.on('message', (message: ToShard) => {
-      if (message instanceof Uint8Array) submit(message, actors, outbox);
-      else void control(message, actors, registry, send, resolve);
+      if (message instanceof Uint8Array) submit(message, roster, outbox);
+      else if (message.kind === 'put') roster.put(message.tenant);
+      else void answer(message, roster, registry, send, resolve);
     });
   });
 }
 
-function submit(bytes: Uint8Array, actors: Map<string, TenantActor>, outbox: Outbox): void {
+function submit(bytes: Uint8Array, roster: Roster, outbox: Outbox): void {
   for (const { id, tenantId, request } of unpackRequests(bytes)) {
-    const actor = actors.get(tenantId);
+    const actor = roster.find(tenantId);
     if (actor === undefined) outbox.put(id, reject('not-found', `there is no tenant ${tenantId}`));
     else actor.submit(request, (reply) => outbox.put(id, reply));
   }
 }
 
-async function control(
-  message: Exclude<ToShard, Uint8Array>,
-  actors: Map<string, TenantActor>,
+async function answer(
+  question: Question & { id: number },
+  roster: Roster,
   registry: Registry,
   send: (message: FromShard) => void,
   stop: () => void,
 ): Promise<void> {
-  const { id } = message;
-  switch (message.kind) {
+  const { id } = question;
+  switch (question.kind) {
     case 'metrics':
       send({ kind: 'answer', id, value: await registry.getMetricsAsJSON() });
       break;
     case 'ready':
-      send({ kind: 'answer', id, value: [...actors].map(([tenantId, actor]) => [tenantId, actor.mode]) });
+      send({ kind: 'answer', id, value: roster.modes() });
+      break;
+    case 'remove':
+      await roster.remove(question.tenantId, question.timeoutMs);
+      send({ kind: 'answer', id, value: true });
       break;
     case 'drain':
-      await Promise.all([...actors.values()].map((actor) => actor.drain(message.timeoutMs ?? 0)));
+      await roster.drain(question.timeoutMs);
       send({ kind: 'answer', id, value: true });
       stop();
   }

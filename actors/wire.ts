@@ -1,4 +1,6 @@
+import type { MessagePort } from 'node:worker_threads';
 import { Packr } from 'msgpackr';
+import type { TenantConfig } from './ports.js';
 import type { Reply, Request } from './request.js';
 
 /** One request among those that a turn of the front sends to a shard. */
@@ -13,8 +15,21 @@ export interface ReplyMessage {
   reply: Reply;
 }
 
+/** What a shard's thread is started with. */
+export interface ShardTask {
+  port: MessagePort;
+  shard: number;
+  tenants: readonly TenantConfig[];
+}
+
+/** Questions to the shard itself; each is answered. */
+export type Question =
+  | { kind: 'metrics' | 'ready' }
+  | { kind: 'drain'; timeoutMs: number }
+  | { kind: 'remove'; tenantId: string; timeoutMs: number };
+
 /** What the front sends: batches of requests as packed bytes, the rest as plain objects. */
-export type ToShard = Uint8Array | { kind: 'metrics' | 'ready' | 'drain'; id: number; timeoutMs?: number };
+export type ToShard = Uint8Array | { kind: 'put'; tenant: TenantConfig } | (Question & { id: number });
 
 /** What a shard sends back; `log` lines go to the process's one log. */
 export type FromShard =

@@ -119,7 +119,6 @@ function startShards(settings: Settings, databaseUrl: string, dataDir: string, l
     snapshotIntervalMs: settings.snapshotIntervalMs,
   };
   const workerData: ShardConfig = {
-    tenants: [{ id: demoTenant, databaseUrl }],
     redisUrl: settings.redisUrl,
     snapshotDir: join(dataDir, 'snapshots'),
     url: `http://${settings.host}:${settings.port}`,
@@ -128,7 +127,7 @@ function startShards(settings: Settings, databaseUrl: string, dataDir: string, l
   return new Client({
     shardFile: new URL('./shard.js', import.meta.url),
     shardCount: settings.shards,
-    tenantIds: workerData.tenants.map(({ id }) => id),
+    tenants: [{ id: demoTenant, databaseUrl }],
     workerData,
     timeoutMs: settings.requestTimeoutMs + answerSlackMs,
     log: ({ level, tenantId, message, error }) => log[level]({ tenantId, ...(error && { error }) }, message),

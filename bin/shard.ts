@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { type MessagePort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import type { ActorOptions } from '../actors/options.js';
 import type { SnapshotStore } from '../actors/ports.js';
 import { runShard } from '../actors/shard.js';
 import { TenantActor } from '../actors/tenant-actor.js';
+import type { ShardTask } from '../actors/wire.js';
 import { defaultCategories, defaultSchemas } from '../engine/default-settings.js';
 import { openFileSnapshots } from '../stores/file/snapshot-store.js';
 import { openTenantStores } from '../stores/postgres/tenant-database.js';
 import { openRedisSnapshots } from '../stores/redis/snapshot-store.js';
 import { isGone, ownPod } from './owner.js';
 
-/** What the server tells its shard threads: where each tenant's stores are. Plain data. */
+/** What the server tells its shard threads alike. Plain data. */
 export interface ShardConfig {
-  tenants: { id: string; databaseUrl: string }[];
   redisUrl: string | undefined;
   snapshotDir: string;
   url: string;
@@ -20,17 +20,17 @@ export interface ShardConfig {
 }
 
 /** The task that a shard's thread runs for ever; resolves when the shard has drained. */
-export default async function shard(task: { port: MessagePort; shard: number; tenantIds: string[] }): Promise<void> {
+export default async function shard(task: ShardTask): Promise<void> {
   const config = workerData as ShardConfig;
   const redis = config.redisUrl === undefined ? undefined : openRedisSnapshots(config.redisUrl);
   const snapshots: SnapshotStore = redis ?? (await openFileSnapshots(config.snapshotDir));
   await runShard({
     ...task,
-    actorOf: (tenantId, context) =>
+    actorOf: ({ id: tenantId, databaseUrl }, context) =>
       new TenantActor({
         ...context,
         tenantId,
-        openStores: () => openTenantStores({ databaseUrl: databaseUrlOf(config, tenantId), tenantId, snapshots }),
+        openStores: () => openTenantStores({ databaseUrl, tenantId, snapshots }),
         options: config.options,
         stateOptions: {
           tenantId,
@@ -45,10 +45,4 @@ export default async function shard(task: { port: MessagePort; shard: number; te
   });
   task.port.close();
   await redis?.close();
-}
-
-function databaseUrlOf(config: ShardConfig, tenantId: string): string {
-  const tenant = config.tenants.find(({ id }) => id === tenantId);
-  if (tenant === undefined) throw new Error(`tenant ${tenantId} has no database`);
-  return tenant.databaseUrl;
 }
