@@ -58,11 +58,12 @@ export function queueAnswer(state: TenantState, items: readonly WorkItem[], now:
 }
 
 export function historyAnswer(entries: readonly HistoryEntry[], next: string | null, isStale = false): Answer {
-  const items = entries.map(({ seq, at, type, by, version, status, details }) => ({
+  const items = entries.map(({ seq, at, type, by, from, version, status, details }) => ({
     seq,
     at: formatInstant(at),
     type,
     by: by ?? null,
+    from: from ?? null,
     version,
     status,
     details: withTimes(details),

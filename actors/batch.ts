@@ -2,7 +2,7 @@ import type { Event } from '../engine/event.js';
 import type { TenantState } from '../engine/state.js';
 import type { WorkItem } from '../engine/work-item.js';
 import type { Entry } from './entry.js';
-import type { HistoryEntry, KeyRecord, SettingsRecord } from './ports.js';
+import type { HistoryEntry, KeyRecord, SettingsRecord, TenantEntry } from './ports.js';
 import type { Reply } from './request.js';
 
 /** Attribute bytes of one journal row. */
@@ -20,6 +20,7 @@ export class Batch {
   readonly history: HistoryEntry[] = [];
   readonly keys: KeyRecord[] = [];
   readonly settings: SettingsRecord[] = [];
+  readonly entries: TenantEntry[] = [];
   /** Who waits for this batch: how many of the entry's commands are decided with it, and its reply when that is all. */
   readonly waiters: { entry: Entry; decided: number; reply?: Reply }[] = [];
 
@@ -56,6 +57,7 @@ export class Batch {
     }
     if (event.type === 'categoriesReplaced' || event.type === 'prioritizationReplaced') {
       this.settings.push(settingsRecord(event, seq));
+      this.entries.push(tenantEntry(event, seq));
       return;
     }
     const item = state.mustDocument('item' in event ? event.item.id : event.id);
@@ -67,6 +69,7 @@ export class Batch {
       at: event.at,
       type: event.type,
       by: event.by,
+      from: event.from,
       version: item.version,
       status: item.status,
       details: detailsOf(event),
@@ -77,6 +80,11 @@ export class Batch {
 function itemIdOf(event: Event): string | null {
   if ('item' in event) return event.item.id;
   return 'id' in event ? event.id : null;
+}
+
+function tenantEntry(event: Event, seq: number): TenantEntry {
+  const { at, type, by, from } = event;
+  return { seq, at, type, by, from, details: detailsOf(event) };
 }
 
 function settingsRecord(
@@ -104,7 +112,7 @@ function detailsOf(event: Event): Record<string, unknown> {
       return { changed: event.changed, category: event.item.category, rule: event.item.rule, error: event.item.error };
     case 'categoriesReplaced':
     case 'prioritizationReplaced':
-      return {};
+      return { version: event.version };
     default:
       return Object.fromEntries(Object.entries(event.set ?? {}).filter(([, value]) => value !== null));
   }

@@ -27,7 +27,9 @@ export function readCommands(request: Writing, state: TenantState, now: Instant)
       return [readItemCommand(request)];
     case 'next':
       return [
-        withKey({ type: 'next', agentId: request.agentId, by: request.by }, request, { agentId: request.agentId }),
+        withKey({ type: 'next', agentId: request.agentId, by: request.by, from: request.from }, request, {
+          agentId: request.agentId,
+        }),
       ];
     case 'putSettings':
       return [readSettings(request, state)];
@@ -44,8 +46,8 @@ function readCreate(
   if (isRejection(value)) return value;
   const draft = parseDraft(value, { now, attributesBytesMax: state.attributesBytesMax, tenantId: state.tenantId });
   if (isRejection(draft)) return draft;
-  const { mode, by } = request;
-  const command: Command = { type: 'create', draft, mode, by };
+  const { mode, by, from } = request;
+  const command: Command = { type: 'create', draft, mode, by, from };
   if (key !== undefined) command.key = { key, fingerprint: `create:${mode}:${draft.fingerprint}` };
   return command;
 }
@@ -98,17 +100,17 @@ function readUpdate(request: Extract<Writing, { op: 'update' }>): Command | Reje
   if (isRejection(patch)) return patch;
   const checked = checkContent(patch);
   if ('faults' in checked) return refusal(checked.faults);
-  const { id, ifMatch, by } = request;
-  const command: Command = { type: 'update', id, patch: patch as Record<string, unknown>, ifMatch, by };
+  const { id, ifMatch, by, from } = request;
+  const command: Command = { type: 'update', id, patch: patch as Record<string, unknown>, ifMatch, by, from };
   return withKey(command, request, { id, patch: checked.hash });
 }
 
 function readItemCommand(request: Extract<Writing, { op: 'command' }>): Command | Rejection {
-  const { name, id, ifMatch, reason, resultCode, agentId, by } = request;
+  const { name, id, ifMatch, reason, resultCode, agentId, by, from } = request;
   const said = { name, id, reason, resultCode, agentId };
   const checked = checkContent(JSON.parse(JSON.stringify(said)));
   if ('faults' in checked) return refusal(checked.faults);
-  return withKey({ type: name, id, ifMatch, reason, resultCode, agentId, by }, request, said);
+  return withKey({ type: name, id, ifMatch, reason, resultCode, agentId, by, from }, request, said);
 }
 
 /** The command with its Idempotency-Key and the fingerprint of what was asked under it. */
@@ -126,16 +128,16 @@ function readSettings(request: Extract<Writing, { op: 'putSettings' }>, state: T
   const checked = checkContent(decoded);
   if ('faults' in checked) return refusal(checked.faults);
   const body = withoutAnswerFields(decoded);
-  const { ifMatch, by } = request;
+  const { ifMatch, by, from } = request;
   if (request.kind === 'categories') {
     const schemas = new Set(state.prioritization.documents.map((schema) => schema.id));
     const compiled = compileCategories(body, schemas);
     if ('faults' in compiled) return settingsFault(compiled.faults);
-    return { type: 'replaceCategories', categories: [...compiled.tree.documents], ifMatch, by };
+    return { type: 'replaceCategories', categories: [...compiled.tree.documents], ifMatch, by, from };
   }
   const compiled = compilePrioritization(body);
   if ('faults' in compiled) return settingsFault(compiled.faults);
-  return { type: 'replacePrioritization', schemas: [...compiled.prioritization.documents], ifMatch, by };
+  return { type: 'replacePrioritization', schemas: [...compiled.prioritization.documents], ifMatch, by, from };
 }
 
 /** What a GET adds to the document: whoever reads, changes and writes it back need not take it out. */

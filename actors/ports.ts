@@ -94,9 +94,22 @@ export interface HistoryEntry {
   at: Instant;
   type: Event['type'];
   by?: string;
+  /** The client's address. */
+  from?: string;
   version: number;
   status: Status;
   /** What changed, without the attributes: category, rule, agentId, reason, names of updated fields, ... */
+  details: Record<string, unknown>;
+}
+
+/** One line of what happened to no item: settings, erasures. */
+export interface TenantEntry {
+  seq: number;
+  at: Instant;
+  type: Event['type'];
+  by?: string;
+  from?: string;
+  /** What changed, without the documents themselves. */
   details: Record<string, unknown>;
 }
 
@@ -121,6 +134,7 @@ export interface Projection {
   history: readonly HistoryEntry[];
   keys: readonly KeyRecord[];
   settings: readonly SettingsRecord[];
+  entries: readonly TenantEntry[];
 }
 
 /** Columns of the open items, `count` of them, for rebuilding memory without reading any document. */

@@ -123,6 +123,7 @@ export class Projector {
       history: batches.flatMap((batch) => batch.history),
       keys: batches.flatMap((batch) => batch.keys),
       settings: batches.flatMap((batch) => batch.settings),
+      entries: batches.flatMap((batch) => batch.entries),
     };
     const done = (await this.#options.store.project(projection)) ? batches : await this.#doneBefore();
     if (!this.#stopped && done.length > 0) this.#settle(done);

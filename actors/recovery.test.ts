@@ -109,10 +109,12 @@ test('the memory is the same wherever the follower stood when the owner died', a
       assert.equal(cursor, database.cursor);
       const [batch] = unprojected;
       assert.equal(batch.toSeq, row.seq + row.eventCount - 1);
-      const { items, history, keys, settings, toSeq } = batch;
+      const { items, history, keys, settings, entries, toSeq } = batch;
       const newest = [...new Map(items.map((item) => [item.id, item])).values()];
       const stores = openMemoryStores(database);
-      assert.ok(await stores.projection.project({ fromSeq: cursor, toSeq, items: newest, history, keys, settings }));
+      assert.ok(
+        await stores.projection.project({ fromSeq: cursor, toSeq, items: newest, history, keys, settings, entries }),
+      );
     }
     for (const [id, item] of world.database.items) assert.ok(database.items.get(id)!.version >= item.version);
     written.push(structuredClone([database.items, database.history, database.keys, database.settings]));

@@ -220,9 +220,9 @@ async function projectNow(
   batches: readonly Batch[],
 ): Promise<number> {
   for (const batch of batches) {
-    const { items, history, keys, settings, toSeq } = batch;
+    const { items, history, keys, settings, entries, toSeq } = batch;
     const newest = [...new Map(items.map((item) => [item.id, item])).values()];
-    if (!(await projection.project({ fromSeq: cursor, toSeq, items: newest, history, keys, settings }))) {
+    if (!(await projection.project({ fromSeq: cursor, toSeq, items: newest, history, keys, settings, entries }))) {
       throw new Error('the follower is moved by another owner');
     }
     cursor = toSeq;

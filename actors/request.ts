@@ -37,6 +37,8 @@ export type Request = (
 ) & {
   /** Name of the caller's API key, kept in the history. */
   by?: string;
+  /** The client's address, kept in the history. */
+  from?: string;
   idempotencyKey?: string;
 };
 

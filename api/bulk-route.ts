@@ -22,10 +22,11 @@ export function bulkHandler(operation: Operation, front: Front) {
       reply.header('connection', 'close');
       return sendProblem(reply, refused);
     }
-    const { name: by } = request.caller as Caller;
+    const { name: by, from } = request.caller as Caller;
     const common = {
       mode: modeOf(query as Query),
       by,
+      from,
       ...(idempotencyKey !== undefined && { idempotencyKey }),
     } as Common;
     const outcome = await takeBulk(request.body as Readable, optionsOf(request, front, common));
@@ -58,6 +59,7 @@ function optionsOf(request: FastifyRequest, { engine, settings }: Front, ask: Co
 interface Common {
   mode: 'create' | 'upsert';
   by: string;
+  from: string;
   idempotencyKey?: string;
 }
 

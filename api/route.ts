@@ -91,6 +91,7 @@ export function engineHandler(operation: Operation, { engine, gate }: Front) {
     const caller = request.caller as Caller;
     const ask = translate(asked);
     ask.by = caller.name;
+    ask.from = caller.from;
     if (key !== undefined) ask.idempotencyKey = key;
     const answer = await engine.request(caller.tenantId, ask);
     // A drain that began meanwhile: the client's next request should go to another server.

@@ -140,7 +140,7 @@ test('reads reach the engine with their query, checked and with defaults', async
   for (const [url, expected] of cases) {
     const response = await ask('GET', url);
     assert.equal(response.statusCode, 200, url);
-    assert.deepEqual(JSON.parse(JSON.stringify(engine.last)), { ...expected, by: 'crm' }, url);
+    assert.deepEqual(JSON.parse(JSON.stringify(engine.last)), { ...expected, by: 'crm', from: '127.0.0.1' }, url);
   }
 });
 

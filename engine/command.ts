@@ -9,11 +9,13 @@ export type Command =
   | ItemCommand
   | Next
   | { type: 'expire' | 'activateDue'; id: string }
-  | { type: 'replaceCategories'; categories: CategoryDocument[]; ifMatch?: number; by?: string }
-  | { type: 'replacePrioritization'; schemas: SchemaDocument[]; ifMatch?: number; by?: string };
+  | { type: 'replaceCategories'; categories: CategoryDocument[]; ifMatch?: number; by?: string; from?: string }
+  | { type: 'replacePrioritization'; schemas: SchemaDocument[]; ifMatch?: number; by?: string; from?: string };
 
 interface Caller {
   by?: string;
+  /** The client's address, kept in the events. */
+  from?: string;
   /** The client's Idempotency-Key with the fingerprint of the whole request. */
   key?: { key: string; fingerprint: string };
 }

@@ -44,6 +44,7 @@ export function decide(state: TenantState, command: Command, now: Instant, newId
         type: 'categoriesReplaced',
         at: now,
         by: command.by,
+        from: command.from,
         version,
         categories: command.categories,
       }));
@@ -52,6 +53,7 @@ export function decide(state: TenantState, command: Command, now: Instant, newId
         type: 'prioritizationReplaced',
         at: now,
         by: command.by,
+        from: command.from,
         version,
         schemas: command.schemas,
       }));
@@ -78,7 +80,7 @@ function create(state: TenantState, command: Create, now: Instant, newId: () => 
   // Not earlier: a repeated create is answered as the first time, also when its item has expired meanwhile.
   if (isExpiredAt(draft.expirationDateTime, draft.createdDateTime ?? now)) return expired();
   const item = newItem(state, draft, now, newId());
-  const event: Event = { type: 'created', at: now, by: command.by, item };
+  const event: Event = { type: 'created', at: now, by: command.by, from: command.from, item };
   return { events: [keyed(event, command, 201)], itemId: item.id, status: 201 };
 }
 
@@ -183,7 +185,8 @@ function updated(
     version: item.version + 1,
     updatedDateTime: now,
   };
-  const event: Event = { type: 'updated', at: now, by: command.by, item: next, changed: changedFields(item, next) };
+  const { by, from } = command;
+  const event: Event = { type: 'updated', at: now, by, from, item: next, changed: changedFields(item, next) };
   return { events: [keyed(event, command, 200)], itemId: item.id, status: 200 };
 }
 
@@ -216,7 +219,11 @@ function next(state: TenantState, command: Next, now: Instant): Decision | Rejec
   if (slot < 0) return { events: [], status: 204 };
   const item = state.mustDocument(state.table.idOf(slot));
   const event = moved(item, 'assigned', 'assigned', now, { assignedTo: command.agentId, assignedDateTime: now });
-  return { events: [keyed({ ...event, by: command.by }, command, 200)], itemId: item.id, status: 200 };
+  return {
+    events: [keyed({ ...event, by: command.by, from: command.from }, command, 200)],
+    itemId: item.id,
+    status: 200,
+  };
 }
 
 /** A command on one item, by id. */
@@ -225,7 +232,7 @@ function move(state: TenantState, command: ItemCommand, now: Instant): Decision 
   if (item === undefined) return notFound(command.id);
   const refused = refuseVersion(item, command.ifMatch) ?? refuseStep(item.status, command.type);
   if (refused !== undefined) return refused;
-  const event = { ...moveEvent(state, item, command, now), by: command.by };
+  const event = { ...moveEvent(state, item, command, now), by: command.by, from: command.from };
   return { events: [keyed(event, command, 200)], itemId: item.id, status: 200 };
 }
 

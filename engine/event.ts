@@ -12,6 +12,8 @@ interface Common {
   at: Instant;
   /** Who asked: the name of the API key or of the engine's own timer. */
   by?: string;
+  /** Where the request came from: the client's address. */
+  from?: string;
   /** The Idempotency-Key that this event answers, its request's fingerprint and the first answer's status. */
   key?: { key: string; fingerprint: string; status: number };
 }

@@ -78,5 +78,5 @@ export function history(number: number, seq: number, more: Partial<HistoryEntry>
 }
 
 export function projection(fromSeq: number, toSeq: number, more: Partial<Projection> = {}): Projection {
-  return { fromSeq, toSeq, items: [], history: [], keys: [], settings: [], ...more };
+  return { fromSeq, toSeq, items: [], history: [], keys: [], settings: [], entries: [], ...more };
 }

@@ -1,8 +1,12 @@
 import type { CommitOutcome, Journal, JournalRow, Lease } from '../../actors/ports.js';
 import type { Event } from '../../engine/event.js';
 import { packEvents, unpackEvents } from '../event-batch.js';
+import { digestOf, nextLink } from '../journal-chain.js';
 import type { MemoryDatabase } from './database.js';
 import { holds } from './lease-store.js';
+
+/** No clock here: rows of the memory journal are of no time. */
+export const noTime = new Uint8Array(8);
 
 /** The journal's fence and reading rules, as in `stores/postgres/journal.ts`. */
 export class MemoryJournal implements Journal {
@@ -21,14 +25,7 @@ export class MemoryJournal implements Journal {
     if (row.lastSeq !== lease.lastSeq) {
       return row.lastSeq >= lease.lastSeq + events.length ? { kind: 'committed' } : { kind: 'lost' };
     }
-    this.#database.journal.push({
-      seq: lease.lastSeq + 1,
-      epoch: lease.epoch,
-      eventCount: events.length,
-      bytes: packEvents(events),
-    });
-    row.lastSeq += events.length;
-    row.heartbeat++;
+    appendRow(this.#database, lease.epoch, events);
     return { kind: 'committed' };
   }
 
@@ -39,6 +36,18 @@ export class MemoryJournal implements Journal {
       .slice(first, first + rowsMax)
       .map((row) => ({ seq: row.seq, epoch: row.epoch, events: unpackEvents(row.bytes) }));
   }
+}
+
+/** Puts a row at the journal's end, whoever asks: the fence is the caller's. */
+export function appendRow(database: MemoryDatabase, epoch: number, events: readonly Event[]): void {
+  const { lease, journal } = database;
+  const bytes = packEvents(events);
+  const digest = digestOf(bytes);
+  const numbers = { seq: lease.lastSeq + 1, epoch, eventCount: events.length };
+  lease.link = nextLink(lease.link, { ...numbers, at: noTime }, digest);
+  journal.push({ ...numbers, bytes, digest, link: lease.link });
+  lease.lastSeq += events.length;
+  lease.heartbeat++;
 }
 
 function firstRowEndingAfter(rows: MemoryDatabase['journal'], afterSeq: number): number {

@@ -24,7 +24,7 @@ export class MemoryProjectionStore implements ProjectionStore {
   }
 
   async project(projection: Projection): Promise<boolean> {
-    const { items, history, keys, settings } = this.#database;
+    const { items, history, keys, settings, entries } = this.#database;
     if (this.#database.cursor !== projection.fromSeq) return false;
     this.#database.cursor = projection.toSeq;
     for (const item of projection.items) {
@@ -32,6 +32,7 @@ export class MemoryProjectionStore implements ProjectionStore {
       if (!known || known.version < item.version) items.set(item.id, copyOf(item));
     }
     for (const entry of projection.history) addHistory(history, copyOf(entry));
+    for (const entry of projection.entries) if (!entries.has(entry.seq)) entries.set(entry.seq, copyOf(entry));
     for (const key of projection.keys) if (!keys.has(key.key)) keys.set(key.key, copyOf(key));
     for (const record of projection.settings) {
       const same = settings.some((other) => other.kind === record.kind && other.version === record.version);

@@ -2,18 +2,25 @@ import pg from 'pg';
 import type { CommitOutcome, Journal, JournalRow, Lease } from '../../actors/ports.js';
 import type { Event } from '../../engine/event.js';
 import { packEvents, unpackEvents } from '../event-batch.js';
+import { digestOf } from '../journal-chain.js';
 import { type Connection, NotSent, queryDurably, UnfitServer } from './connection.js';
 import { endBlocker, lockNotAvailable } from './lease-store.js';
 import type { Reader } from './reader.js';
 
-/** Fence, journal head, heartbeat and the row in ONE autocommit statement: a frozen client can block nobody. */
+/**
+ * Fence, journal head, heartbeat, the chain's next link and the row in ONE autocommit statement: a frozen client can
+ * block nobody. The link is made here, from the lease's, and not by the owner: whatever became of a commit whose outcome
+ * is unknown, the next link follows the last one that is durable (`journal-chain.ts` says what it covers).
+ */
 const commitStatement = `
   WITH fence AS (
-    UPDATE iwd.tenant_lease SET last_seq = last_seq + $5::integer, hb = hb + 1
+    UPDATE iwd.tenant_lease SET last_seq = last_seq + $5::integer, hb = hb + 1,
+           link = sha256(link || int8send($4::bigint + 1) || int8send(epoch) || int4send($5::integer)
+                         || timestamptz_send(now()) || $7::bytea)
      WHERE tenant_id = $1 AND epoch = $2 AND owner_token = $3 AND last_seq = $4
-    RETURNING epoch)
-  INSERT INTO iwd.journal (seq, epoch, event_count, events)
-  SELECT $4::bigint + 1, epoch, $5::integer, $6::bytea FROM fence RETURNING seq`;
+    RETURNING epoch, link)
+  INSERT INTO iwd.journal (seq, epoch, event_count, at, events, digest, link)
+  SELECT $4::bigint + 1, epoch, $5::integer, now(), $6::bytea, $7::bytea, link FROM fence RETURNING seq`;
 
 const readStatement = `
   SELECT seq, epoch, events FROM iwd.journal
@@ -67,7 +74,7 @@ export class PostgresJournal implements Journal {
     const { rowCount } = await queryDurably(client, {
       name: 'journal-commit',
       text: commitStatement,
-      values: [this.#tenantId, lease.epoch, lease.ownerToken, lease.lastSeq, count, bytes],
+      values: [this.#tenantId, lease.epoch, lease.ownerToken, lease.lastSeq, count, bytes, digestOf(bytes)],
     });
     return rowCount === 1 ? { kind: 'committed' } : await this.#lookAgain(client, lease, count);
   }

@@ -15,7 +15,9 @@ export async function resetProjection(databaseUrl: string, tenantId: string, lea
       [tenantId, lease.epoch, lease.ownerToken],
     );
     if (fence.rowCount !== 1) throw new Error('the lease was taken by another owner; nothing was changed');
-    await client.query('TRUNCATE iwd.work_item, iwd.work_item_history, iwd.idempotency_key, iwd.settings');
+    await client.query(
+      'TRUNCATE iwd.work_item, iwd.work_item_history, iwd.idempotency_key, iwd.settings, iwd.tenant_history',
+    );
     await client.query(`UPDATE iwd.follower_cursor SET seq = 0 WHERE name = 'work_item'`);
     await client.query('COMMIT');
   } finally {

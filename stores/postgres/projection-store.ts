@@ -32,10 +32,10 @@ const projectStatement = `
     SELECT ${recordValues} FROM moved, json_to_recordset($3::json) AS r (${recordDefinition})
     ON CONFLICT (id) DO UPDATE SET ${upsertAssignments} WHERE w.version < excluded.version),
   history AS (
-    INSERT INTO iwd.work_item_history (item_id, seq, at, type, by, version, status, details)
-    SELECT "itemId", seq, ${instant('at')}, type, by, version, status, details
+    INSERT INTO iwd.work_item_history (item_id, seq, at, type, by, origin, version, status, details)
+    SELECT "itemId", seq, ${instant('at')}, type, by, "from", version, status, details
       FROM moved, json_to_recordset($4::json) AS r ("itemId" uuid, seq bigint, at float8, type text, by text,
-           version integer, status text, details jsonb)
+           "from" text, version integer, status text, details jsonb)
     ON CONFLICT DO NOTHING),
   keys AS (
     INSERT INTO iwd.idempotency_key (key, fingerprint, status, item_id, at)
@@ -46,6 +46,11 @@ const projectStatement = `
     INSERT INTO iwd.settings (kind, version, seq, at, by, document)
     SELECT kind, version, seq, ${instant('at')}, by, document
       FROM moved, json_to_recordset($6::json) AS r (kind text, version integer, seq bigint, at float8, by text, document json)
+    ON CONFLICT DO NOTHING),
+  entries AS (
+    INSERT INTO iwd.tenant_history (seq, at, type, by, origin, details)
+    SELECT seq, ${instant('at')}, type, by, "from", details
+      FROM moved, json_to_recordset($7::json) AS r (seq bigint, at float8, type text, by text, "from" text, details jsonb)
     ON CONFLICT DO NOTHING)
   SELECT FROM moved`;
 
@@ -96,7 +101,7 @@ export class PostgresProjectionStore implements ProjectionStore {
     return row?.seq ?? 0;
   }
 
-  async project({ fromSeq, toSeq, items, history, keys, settings }: Projection): Promise<boolean> {
+  async project({ fromSeq, toSeq, items, history, keys, settings, entries }: Projection): Promise<boolean> {
     const values = [
       fromSeq,
       toSeq,
@@ -104,6 +109,7 @@ export class PostgresProjectionStore implements ProjectionStore {
       JSON.stringify(history),
       JSON.stringify(keys),
       JSON.stringify(settings),
+      JSON.stringify(entries),
     ];
     const query = { name: 'project', text: projectStatement, values };
     const { rowCount } = await this.#writer.run((client) => client.query(query));
@@ -137,13 +143,14 @@ export class PostgresProjectionStore implements ProjectionStore {
 
   async history(itemId: string, afterSeq: number, limit: number): Promise<HistoryEntry[]> {
     if (!uuidPattern.test(itemId)) return [];
-    const text = `SELECT item_id, seq, at, type, by, version, status, details FROM iwd.work_item_history
+    const text = `SELECT item_id, seq, at, type, by, origin, version, status, details FROM iwd.work_item_history
                    WHERE item_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`;
     const rows = await this.#reader.query<HistoryRow>('history', text, [itemId, afterSeq, limit]);
-    return rows.map(({ item_id, by, details, ...rest }) => ({
+    return rows.map(({ item_id, by, origin, details, ...rest }) => ({
       itemId: item_id,
       ...rest,
       ...(by !== null && { by }),
+      ...(origin !== null && { from: origin }),
       details: JSON.parse(details) as Record<string, unknown>,
     }));
   }
@@ -177,9 +184,10 @@ export class PostgresProjectionStore implements ProjectionStore {
   }
 }
 
-type HistoryRow = Omit<HistoryEntry, 'itemId' | 'by' | 'details'> & {
+type HistoryRow = Omit<HistoryEntry, 'itemId' | 'by' | 'from' | 'details'> & {
   item_id: string;
   by: string | null;
+  origin: string | null;
   details: string;
 };
 

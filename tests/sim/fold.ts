@@ -3,7 +3,9 @@ import { type OracleItem, orderAt } from '../../engine/oracle.js';
 import type { SchemaDocument } from '../../engine/schema.js';
 import type { Instant, Status, WorkItem } from '../../engine/work-item.js';
 import { unpackEvents } from '../../stores/event-batch.js';
+import { digestOf, nextLink, noLink } from '../../stores/journal-chain.js';
 import type { MemoryDatabase } from '../../stores/memory/database.js';
+import { noTime } from '../../stores/memory/journal.js';
 import { oracleItem, startSchemas } from './settings.js';
 
 const open: readonly Status[] = ['scheduled', 'queued', 'assigned', 'held', 'errorheld'];
@@ -56,6 +58,7 @@ export class Fold {
   readonly #report: (checker: string, detail: string) => void;
   #rows = 0;
   #epoch = 0;
+  #link: Uint8Array = noLink;
   /** Events of the row being read that are still to come. */
   #waiting: Event[] = [];
   #replacedInRow = Number.NEGATIVE_INFINITY;
@@ -90,6 +93,9 @@ export class Fold {
       this.#report('epoch-monotone', `seq ${row.seq} has epoch ${row.epoch} after ${this.#epoch}`);
     }
     this.#epoch = Math.max(this.#epoch, row.epoch);
+    this.#link = nextLink(this.#link, { ...row, at: noTime }, digestOf(row.bytes));
+    if (Buffer.compare(this.#link, row.link) !== 0)
+      this.#report('chain', `the link of row ${row.seq} does not follow the one before`);
     this.seq = row.seq - 1;
     if (this.#rows > this.#replacedInRow + 1) this.schemasBefore = undefined;
     this.#waiting = unpackEvents(row.bytes);

@@ -1,7 +1,7 @@
 import type { CommitOutcome, Journal, Lease, LeaseStore, Runtime, TenantStores } from '../../actors/ports.js';
 import type { Event } from '../../engine/event.js';
-import { packEvents } from '../../stores/event-batch.js';
 import type { MemoryDatabase } from '../../stores/memory/database.js';
+import { appendRow } from '../../stores/memory/journal.js';
 import { holds } from '../../stores/memory/lease-store.js';
 import type { Mutation } from './scenario.js';
 
@@ -51,15 +51,7 @@ export function carelessStores(stores: TenantStores, runtime: Runtime, mutation:
 
 /** Whoever comes writes, at whatever the end of the journal is. */
 function append(database: MemoryDatabase, lease: Lease, events: readonly Event[]): CommitOutcome {
-  const row = database.lease;
-  database.journal.push({
-    seq: row.lastSeq + 1,
-    epoch: lease.epoch,
-    eventCount: events.length,
-    bytes: packEvents(events),
-  });
-  row.lastSeq += events.length;
-  row.heartbeat++;
+  appendRow(database, lease.epoch, events);
   return { kind: 'committed' };
 }
 
