@@ -1,6 +1,7 @@
 import { formatInstant } from '../engine/instant.js';
 import { itemJson } from '../engine/item-json.js';
 
+import { type Setting, type SettingsKind, settingsKinds } from '../engine/settings.js';
 import type { TenantState } from '../engine/state.js';
 import type { Instant, WorkItem } from '../engine/work-item.js';
 import type { HistoryEntry, SettingsRecord } from './ports.js';
@@ -142,27 +143,22 @@ function explanationOf(state: TenantState, item: WorkItem, now: Instant): Record
 
 /** A version of settings that is not in force any more. */
 export function settingsRecordAnswer(record: SettingsRecord): Answer {
-  const body = record.kind === 'categories' ? { categories: record.document } : { schemas: record.document };
-  return settingsDocument(record.version, record.at, body);
+  return settingsDocument(record.kind, record);
 }
 
 /** The settings in force, with what about them may surprise. */
-export function settingsAnswer(state: TenantState, kind: SettingsRecord['kind']): Answer {
-  const warnings = settingsWarnings(state);
-  return kind === 'categories'
-    ? settingsDocument(state.categoriesVersion, state.categoriesAt, {
-        categories: state.categories.documents,
-        warnings,
-      })
-    : settingsDocument(state.prioritizationVersion, state.prioritizationAt, {
-        schemas: state.prioritization.documents,
-        warnings,
-      });
+export function settingsAnswer(state: TenantState, kind: SettingsKind): Answer {
+  return settingsDocument(kind, state.settings[kind], { warnings: settingsWarnings(state) });
 }
 
-function settingsDocument(version: number, at: Instant | undefined, body: Record<string, unknown>): Answer {
-  const when = at === undefined ? null : formatInstant(at);
-  return { status: 200, json: JSON.stringify({ version, updatedDateTime: when, ...body }), version };
+function settingsDocument(
+  kind: SettingsKind,
+  { version, at, document }: Setting<SettingsKind>,
+  more: Record<string, unknown> = {},
+): Answer {
+  const updatedDateTime = at === undefined ? null : formatInstant(at);
+  const body = { version, updatedDateTime, [settingsKinds[kind].field]: document, ...more };
+  return { status: 200, json: JSON.stringify(body), version };
 }
 
 /** Categories and items that the settings in force leave without a schema: legal, but hardly what somebody wants. */

@@ -1,4 +1,5 @@
-import type { Event } from '../engine/event.js';
+import type { Event, ItemEvent } from '../engine/event.js';
+import { contentOf, isSettingsReplaced } from '../engine/settings.js';
 import type { TenantState } from '../engine/state.js';
 import type { WorkItem } from '../engine/work-item.js';
 import type { Entry } from './entry.js';
@@ -55,9 +56,10 @@ export class Batch {
       const { key, fingerprint, status } = event.key;
       this.keys.push({ key, fingerprint, status, itemId: itemIdOf(event), at: event.at });
     }
-    if (event.type === 'categoriesReplaced' || event.type === 'prioritizationReplaced') {
-      this.settings.push(settingsRecord(event, seq));
-      this.entries.push(tenantEntry(event, seq));
+    if (isSettingsReplaced(event)) {
+      const { version, at, by } = event;
+      this.settings.push({ seq, version, at, by, ...contentOf(event) });
+      this.entries.push({ seq, at, type: event.type, by, from: event.from, details: { version } });
       return;
     }
     const item = state.mustDocument('item' in event ? event.item.id : event.id);
@@ -82,23 +84,8 @@ function itemIdOf(event: Event): string | null {
   return 'id' in event ? event.id : null;
 }
 
-function tenantEntry(event: Event, seq: number): TenantEntry {
-  const { at, type, by, from } = event;
-  return { seq, at, type, by, from, details: detailsOf(event) };
-}
-
-function settingsRecord(
-  event: Extract<Event, { type: 'categoriesReplaced' | 'prioritizationReplaced' }>,
-  seq: number,
-): SettingsRecord {
-  const { version, at, by } = event;
-  return event.type === 'categoriesReplaced'
-    ? { kind: 'categories', seq, version, at, by, document: event.categories }
-    : { kind: 'prioritization', seq, version, at, by, document: event.schemas };
-}
-
 /** What a person wants to read of an event: never the attributes, which are the item's own. */
-function detailsOf(event: Event): Record<string, unknown> {
+function detailsOf(event: ItemEvent): Record<string, unknown> {
   switch (event.type) {
     case 'created':
       return {
@@ -110,9 +97,6 @@ function detailsOf(event: Event): Record<string, unknown> {
       };
     case 'updated':
       return { changed: event.changed, category: event.item.category, rule: event.item.rule, error: event.item.error };
-    case 'categoriesReplaced':
-    case 'prioritizationReplaced':
-      return { version: event.version };
     default:
       return Object.fromEntries(Object.entries(event.set ?? {}).filter(([, value]) => value !== null));
   }

@@ -1,6 +1,5 @@
-import type { CategoryDocument } from '../engine/category.js';
 import type { Event } from '../engine/event.js';
-import type { SchemaDocument } from '../engine/schema.js';
+import type { SettingsContent } from '../engine/settings.js';
 import type { Instant, Status, WorkItem } from '../engine/work-item.js';
 
 /**
@@ -121,10 +120,7 @@ export interface KeyRecord {
   at: Instant;
 }
 
-export type SettingsRecord = { seq: number; version: number; at: Instant; by?: string } & (
-  | { kind: 'categories'; document: CategoryDocument[] }
-  | { kind: 'prioritization'; document: SchemaDocument[] }
-);
+export type SettingsRecord = { seq: number; version: number; at: Instant; by?: string } & SettingsContent;
 
 /** What the journal's events after `fromSeq` up to `toSeq` leave behind: one row an item, whatever its events. */
 export interface Projection {

@@ -139,8 +139,8 @@ export class Reads {
 
   #settings({ kind, version }: Extract<Request, { op: 'getSettings' }>): Outcome {
     const { state, store } = this.#c;
-    const current = kind === 'categories' ? state.categoriesVersion : state.prioritizationVersion;
-    if (version === undefined || version === current) return { reply: settingsAnswer(state, kind) };
+    if (version === undefined || version === state.settings[kind].version)
+      return { reply: settingsAnswer(state, kind) };
     return {
       later: async () => {
         await this.#caughtUp();

@@ -1,10 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { Event } from '../engine/event.js';
+import { type Settings, settingsNames } from '../engine/settings.js';
 import { SnapshotReader, snapshotFormat } from '../engine/snapshot.js';
 import { type Scheduling, type StateOptions, TenantState } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
 import { Batch } from './batch.js';
-import type { Journal, JournalRow, Lease, OpenItems, Runtime, SnapshotManifest, TenantStores } from './ports.js';
+import type {
+  Journal,
+  JournalRow,
+  Lease,
+  OpenItems,
+  ProjectionStore,
+  Runtime,
+  SnapshotManifest,
+  TenantStores,
+} from './ports.js';
 
 const rowsARead = 64;
 const itemsASlice = 10_000;
@@ -109,24 +119,19 @@ export function checksumOf(chunks: readonly Uint8Array[]): string {
 async function fromTables(context: RecoveryContext): Promise<TenantState> {
   const { projection } = context.stores;
   const state = new TenantState(context.stateOptions);
-  const [categories, prioritization] = await Promise.all([
-    projection.settings('categories'),
-    projection.settings('prioritization'),
-  ]);
-  state.restoreSettings({
-    categories: categories?.kind === 'categories' ? categories.document : context.stateOptions.categories,
-    categoriesVersion: categories?.version ?? 0,
-    categoriesAt: categories?.at,
-    schemas: prioritization?.kind === 'prioritization' ? prioritization.document : context.stateOptions.schemas,
-    prioritizationVersion: prioritization?.version ?? 0,
-    prioritizationAt: prioritization?.at,
-  });
+  state.restoreSettings(await storedSettings(projection));
   await projection.scanKnown(({ captureIds, keys }) => {
     for (const captureId of captureIds) state.known.add(`c:${captureId}`);
     for (const key of keys) state.known.add(`k:${key}`);
   });
   await projection.scanOpen(itemsASlice, (slice) => restoreSlice(state, slice, context.runtime.now()));
   return state;
+}
+
+async function storedSettings(projection: ProjectionStore): Promise<Partial<Settings>> {
+  const records = await Promise.all(settingsNames.map((kind) => projection.settings(kind)));
+  const stored = records.flatMap((record) => record ?? []);
+  return Object.fromEntries(stored.map(({ kind, version, at, document }) => [kind, { version, at, document }]));
 }
 
 function restoreSlice(state: TenantState, slice: OpenItems, now: Instant): void {

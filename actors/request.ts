@@ -1,5 +1,6 @@
 import type { ItemCommandName } from '../engine/command.js';
 import type { Rejection } from '../engine/rejection.js';
+import type { SettingsKind } from '../engine/settings.js';
 
 /**
  * What the front asks of a tenant's actor, and what it gets back. Both cross a thread, so they are plain data. Bodies
@@ -32,8 +33,8 @@ export type Request = (
   | { op: 'history'; id: string; limit: number; cursor?: string }
   | { op: 'explain'; id: string }
   | { op: 'queue'; limit: number }
-  | { op: 'getSettings'; kind: 'categories' | 'prioritization'; version?: number }
-  | { op: 'putSettings'; kind: 'categories' | 'prioritization'; body: Uint8Array; ifMatch?: number }
+  | { op: 'getSettings'; kind: SettingsKind; version?: number }
+  | { op: 'putSettings'; kind: SettingsKind; body: Uint8Array; ifMatch?: number }
 ) & {
   /** Name of the caller's API key, kept in the history. */
   by?: string;

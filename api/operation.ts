@@ -1,4 +1,5 @@
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
+import { type SettingsKind, settingsNames } from '../engine/settings.js';
 import type { Access } from './privilege.js';
 import type { ProblemCode } from './problem.js';
 import type { QueryName, ShapeName } from './shape.js';
@@ -208,8 +209,14 @@ const read = (
   ],
 });
 
-const settings = (kind: 'categories' | 'prioritization'): Operation[] => {
-  const shape = kind === 'categories' ? 'Categories' : 'Prioritization';
+const settingsShapes = {
+  categories: 'Categories',
+  prioritization: 'Prioritization',
+  calendars: 'Calendars',
+} as const satisfies Record<SettingsKind, ShapeName>;
+
+const settings = (kind: SettingsKind): Operation[] => {
+  const shape = settingsShapes[kind];
   const path = `/settings/${kind}`;
   const answer: OperationAnswer = { description: 'The settings document.', shape, etag: true };
   return [
@@ -310,8 +317,7 @@ export const operations: readonly Operation[] = [
     },
     ['limit'],
   ),
-  ...settings('categories'),
-  ...settings('prioritization'),
+  ...settingsNames.flatMap(settings),
   ...openOperations,
 ];
 

@@ -3,6 +3,7 @@ import type { Answer, Request as EngineRequest } from '../actors/request.js';
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
 import { pageItemsDefault } from '../engine/limits.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
+import { type SettingsKind, settingsNames } from '../engine/settings.js';
 import type { Caller } from './caller.js';
 import type { Front } from './front.js';
 import { readId, readIdempotencyKey, readIfMatch } from './header.js';
@@ -51,8 +52,7 @@ const translations: Record<string, Translate> = {
   explain: ({ id }) => ({ op: 'explain', id }),
   queue: ({ query }) => ({ op: 'queue', limit: query.limit ?? pageItemsDefault }),
   ...Object.fromEntries(itemCommands.map((name) => [name, translateCommand(name)])),
-  ...settingsTranslations('categories'),
-  ...settingsTranslations('prioritization'),
+  ...Object.fromEntries(settingsNames.flatMap((kind) => Object.entries(settingsTranslations(kind)))),
 };
 
 function translateCommand(name: ItemCommandName): Translate {
@@ -62,7 +62,7 @@ function translateCommand(name: ItemCommandName): Translate {
   };
 }
 
-function settingsTranslations(kind: 'categories' | 'prioritization'): Record<string, Translate> {
+function settingsTranslations(kind: SettingsKind): Record<string, Translate> {
   return {
     [`get-${kind}`]: ({ query }) => ({ op: 'getSettings', kind, version: query.version }),
     [`put-${kind}`]: ({ body, ifMatch }) => ({ op: 'putSettings', kind, body: body as Buffer, ifMatch }),

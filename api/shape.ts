@@ -1,4 +1,5 @@
 import Type, { type TSchema } from 'typebox';
+import { weekdays } from '../engine/calendar.js';
 import { pageItemsDefault, pageItemsMax, reasonLengthMax, textLengthMax } from '../engine/limits.js';
 import { plainTexts, statuses } from '../engine/work-item.js';
 
@@ -160,6 +161,38 @@ const prioritizationExample = {
   ],
 };
 
+const calendarsExample = {
+  calendars: [
+    {
+      id: 'office',
+      timeZone: 'Europe/Berlin',
+      weekly: [
+        { day: 'MO', from: '08:00', to: '17:00' },
+        { day: 'TU', from: '08:00', to: '17:00' },
+      ],
+      holidays: ['2026-12-25'],
+    },
+  ],
+};
+
+const clock = (example: string) =>
+  Type.String({ description: 'HH:MM as the clocks of the time zone show it.', examples: [example] });
+
+const weeklyHours = Type.Object(
+  { day: Type.Enum([...weekdays]), from: clock('08:00'), to: clock('17:00') },
+  { ...closed, description: 'Opening hours of one day of every week; `to` may be 24:00.' },
+);
+
+const calendar = Type.Object(
+  {
+    id: Type.String(),
+    timeZone: Type.String({ description: 'IANA name, such as Europe/Berlin.' }),
+    weekly: Type.Array(weeklyHours),
+    holidays: Type.Optional(Type.Array(Type.String({ format: 'date' }), { description: 'Closed days.' })),
+  },
+  closed,
+);
+
 const category = Type.Object(
   {
     id: Type.String(),
@@ -231,6 +264,14 @@ export const shapes = {
       warnings: Type.Optional(Type.Array(Type.String())),
     },
     { additionalProperties: true, examples: [prioritizationExample] },
+  ),
+  Calendars: Type.Object(
+    {
+      calendars: Type.Array(calendar),
+      version: Type.Optional(Type.Integer()),
+      warnings: Type.Optional(Type.Array(Type.String())),
+    },
+    { additionalProperties: true, examples: [calendarsExample] },
   ),
   NoBody: Type.Object({}, { ...closed, examples: [{}] }),
   ReasonBody: Type.Object({ reason }, { ...closed, examples: [{ reason: 'Waiting for the customer' }] }),

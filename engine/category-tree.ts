@@ -2,7 +2,7 @@ import type { CategoryDocument } from './category.js';
 import { checkContent, pointerKey, shown } from './content.js';
 import { isObject } from './draft.js';
 import { parseDuration } from './duration.js';
-import { categoriesMax, categoryDepthMax, textLengthMax } from './limits.js';
+import { categoriesMax, categoryDepthMax, faultsMax, textLengthMax } from './limits.js';
 import { nearest } from './nearest.js';
 import type { Fault, RejectionCode } from './rejection.js';
 import { compileRule, Rule, type RuleView, viewOf } from './rule.js';
@@ -96,8 +96,6 @@ function firstMatch(level: readonly Category[], view: RuleView): Category | unde
   return undefined;
 }
 
-/** Faults reported for one document. */
-const faultsMax = 100;
 const idPattern = /^[A-Za-z0-9_.-]{1,64}$/;
 const required = ['id', 'parent', 'name'] as const;
 const known = [...required, 'rule', 'schema', 'sla', 'defaults'];

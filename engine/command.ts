@@ -1,5 +1,4 @@
-import type { CategoryDocument } from './category.js';
-import type { SchemaDocument } from './schema.js';
+import type { SettingsContent } from './settings.js';
 import type { Draft } from './work-item.js';
 
 /** What is asked, in the imperative. `now` and new ids come with the call of `decide`, never from here. */
@@ -9,8 +8,7 @@ export type Command =
   | ItemCommand
   | Next
   | { type: 'expire' | 'activateDue'; id: string }
-  | { type: 'replaceCategories'; categories: CategoryDocument[]; ifMatch?: number; by?: string; from?: string }
-  | { type: 'replacePrioritization'; schemas: SchemaDocument[]; ifMatch?: number; by?: string; from?: string };
+  | ReplaceSettings;
 
 interface Caller {
   by?: string;
@@ -18,6 +16,15 @@ interface Caller {
   from?: string;
   /** The client's Idempotency-Key with the fingerprint of the whole request. */
   key?: { key: string; fingerprint: string };
+}
+
+/** Puts a new version of one settings document in force. */
+export interface ReplaceSettings {
+  type: 'replaceSettings';
+  content: SettingsContent;
+  ifMatch?: number;
+  by?: string;
+  from?: string;
 }
 
 export interface Create extends Caller {

@@ -132,8 +132,8 @@ test('If-Match of another version is refused before anything else, with the vers
     { type: 'hold', id, ifMatch: 7 },
     { type: 'activate', id, ifMatch: 7 },
     { type: 'update', id, patch: { businessValue: 1 }, ifMatch: 7 },
-    { type: 'replaceCategories', categories: [], ifMatch: 7 },
-    { type: 'replacePrioritization', schemas: [], ifMatch: 7 },
+    { type: 'replaceSettings', content: { kind: 'categories', document: [] }, ifMatch: 7 },
+    { type: 'replaceSettings', content: { kind: 'prioritization', document: [] }, ifMatch: 7 },
   ] as Command[]) {
     assert.equal(code(tenant.run(command)), 'version-mismatch', command.type);
   }
@@ -154,14 +154,17 @@ test('an item without a category is errorheld with the reason, and resume or res
   const { id, error } = tenant.item(tenant.create({ departmentId: 'y' }));
   assert.equal(error, 'no category rule matches');
   assert.equal(tenant.item(tenant.run({ type: 'resume', id })).status, 'errorheld');
-  tenant.run({ type: 'replaceCategories', categories: rule("item.departmentId == 'y'") });
+  tenant.run({ type: 'replaceSettings', content: { kind: 'categories', document: rule("item.departmentId == 'y'") } });
   const resumed = tenant.item(tenant.run({ type: 'resume', id }));
   assert.deepEqual([resumed.status, resumed.category, resumed.rule, resumed.error], ['queued', 'a', 'a', undefined]);
-  tenant.run({ type: 'replaceCategories', categories: rule('item.attributes.missing == 1') });
+  tenant.run({
+    type: 'replaceSettings',
+    content: { kind: 'categories', document: rule('item.attributes.missing == 1') },
+  });
   const failed = tenant.item(tenant.run({ type: 'restart', id }));
   assert.deepEqual([failed.status, failed.category, failed.rule], ['errorheld', undefined, undefined]);
   assert.match(failed.error!, /the rule of category a failed/);
-  tenant.run({ type: 'replaceCategories', categories: rule('true') });
+  tenant.run({ type: 'replaceSettings', content: { kind: 'categories', document: rule('true') } });
   const again = tenant.item(tenant.run({ type: 'resume', id }));
   assert.deepEqual([again.status, again.rule, again.preclassified], ['queued', 'a', undefined]);
 });
@@ -170,7 +173,10 @@ test('a category that the source names is kept, also while it does not exist yet
   const tenant = new Tenant();
   const { id, error } = tenant.item(tenant.create({ category: 'later' }));
   assert.match(error!, /the source named category later, which does not exist/);
-  tenant.run({ type: 'replaceCategories', categories: [{ id: 'later', parent: null, name: 'L' }] });
+  tenant.run({
+    type: 'replaceSettings',
+    content: { kind: 'categories', document: [{ id: 'later', parent: null, name: 'L' }] },
+  });
   const { status, category, preclassified } = tenant.item(tenant.run({ type: 'resume', id }));
   assert.deepEqual([status, category, preclassified], ['queued', 'later', true]);
 });

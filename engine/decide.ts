@@ -1,10 +1,11 @@
-import type { Command, Create, ItemCommand, Next, Update } from './command.js';
+import type { Command, Create, ItemCommand, Next, ReplaceSettings, Update } from './command.js';
 import { expiresTooEarly, isExpiredAt } from './draft.js';
 import type { Event, ItemMoved, Move } from './event.js';
 import { itemRecord } from './item-record.js';
 import { readyStatus, refuseStep } from './life-cycle.js';
 import { mergePatch } from './patch.js';
 import { fault, isRejection, type Rejection, reject } from './rejection.js';
+import { settingsReplaced } from './settings.js';
 import type { TenantState } from './state.js';
 import type { Draft, Instant, Status, WorkItem } from './work-item.js';
 
@@ -39,24 +40,8 @@ export function decide(state: TenantState, command: Command, now: Instant, newId
       return due(state, command.id, now, 'activated');
     case 'expire':
       return due(state, command.id, now, 'expired');
-    case 'replaceCategories':
-      return replaceSettings(state.categoriesVersion, command.ifMatch, (version) => ({
-        type: 'categoriesReplaced',
-        at: now,
-        by: command.by,
-        from: command.from,
-        version,
-        categories: command.categories,
-      }));
-    case 'replacePrioritization':
-      return replaceSettings(state.prioritizationVersion, command.ifMatch, (version) => ({
-        type: 'prioritizationReplaced',
-        at: now,
-        by: command.by,
-        from: command.from,
-        version,
-        schemas: command.schemas,
-      }));
+    case 'replaceSettings':
+      return replaceSettings(state, command, now);
     default:
       return move(state, command, now);
   }
@@ -313,13 +298,11 @@ function keyed(event: Event, command: Create | Update | ItemCommand | Next, stat
   return command.key === undefined ? event : { ...event, key: { ...command.key, status } };
 }
 
-function replaceSettings(
-  version: number,
-  ifMatch: number | undefined,
-  event: (version: number) => Event,
-): Decision | Rejection {
+function replaceSettings(state: TenantState, command: ReplaceSettings, now: Instant): Decision | Rejection {
+  const { content, ifMatch, by, from } = command;
+  const { version } = state.settings[content.kind];
   if (ifMatch !== undefined && ifMatch !== version) return mismatch(version);
-  return { events: [event(version + 1)], status: 200 };
+  return { events: [settingsReplaced(content, { at: now, by, from, version: version + 1 })], status: 200 };
 }
 
 function notFound(id: string): Rejection {

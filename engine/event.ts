@@ -1,3 +1,4 @@
+import type { CalendarDocument } from './calendar.js';
 import type { CategoryDocument } from './category.js';
 import type { SchemaDocument } from './schema.js';
 import type { Instant, Status, WorkItem } from './work-item.js';
@@ -6,7 +7,12 @@ import type { Instant, Status, WorkItem } from './work-item.js';
  * What has happened, in the past tense: the only way that state changes, and what the journal keeps for ever. An event
  * says the outcome, not the reasoning, so that replaying it needs no rule, no clock and no randomness.
  */
-export type Event = ItemCreated | ItemUpdated | ItemMoved | CategoriesReplaced | PrioritizationReplaced;
+export type Event = ItemEvent | SettingsReplaced;
+
+export type ItemEvent = ItemCreated | ItemUpdated | ItemMoved;
+
+/** A settings document was replaced as a whole; `settings.ts` knows the kinds. */
+export type SettingsReplaced = CategoriesReplaced | PrioritizationReplaced | CalendarsReplaced;
 
 interface Common {
   at: Instant;
@@ -66,4 +72,10 @@ export interface PrioritizationReplaced extends Common {
   type: 'prioritizationReplaced';
   version: number;
   schemas: SchemaDocument[];
+}
+
+export interface CalendarsReplaced extends Common {
+  type: 'calendarsReplaced';
+  version: number;
+  calendars: CalendarDocument[];
 }

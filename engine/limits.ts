@@ -44,6 +44,12 @@ export const segmentWeightsMax = 1000;
 export const categoriesMax = 5000;
 export const categoryDepthMax = 8;
 export const ruleLengthMax = 2048;
+export const calendarsMax = 64;
+/** Opening hours of one calendar's week: seven days with six spells each. */
+export const weeklyHoursMax = 42;
+export const holidaysMax = 2000;
+/** A settings document full of faults gets no more than these back. */
+export const faultsMax = 100;
 
 /** Longest turn of a shard's loop that one tenant's sliced work may take. */
 export const sliceMsMax = 5;

@@ -37,8 +37,7 @@ export function needsOf(
     case 'next':
       needHeads(state, now, needs);
       break;
-    case 'replaceCategories':
-    case 'replacePrioritization':
+    case 'replaceSettings':
       break;
     default:
       needItem(state, command.id, absent, needs);

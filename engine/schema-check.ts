@@ -1,16 +1,12 @@
+import { DocumentCheck } from './document-check.js';
 import { parseDuration } from './duration.js';
 import { curvePointsMax, schemasMax, scoreMax, segmentWeightsMax, textLengthMax } from './limits.js';
-import type { Fault, RejectionCode } from './rejection.js';
+import type { Fault } from './rejection.js';
 import type { SchemaDocument } from './schema.js';
 
-const idPattern = /^[A-Za-z0-9_.-]{1,64}$/;
 const origins = ['created', 'activation', 'due'];
 const modes = ['step', 'linear'];
 const documentFields = ['id', 'origin', 'mode', 'points', 'businessValueWeight', 'segmentWeights'];
-/** A body full of faults gets no more than these back. */
-const faultsMax = 100;
-
-type Json = Record<string, unknown>;
 
 /** Checks the whole body of `PUT /settings/prioritization`: the schema documents, or every fault found. */
 export function checkSchemas(body: unknown): { documents: SchemaDocument[] } | { faults: Fault[] } {
@@ -20,10 +16,7 @@ export function checkSchemas(body: unknown): { documents: SchemaDocument[] } | {
   return { documents: (body as { schemas: SchemaDocument[] }).schemas };
 }
 
-class SchemaCheck {
-  readonly faults: Fault[] = [];
-  private readonly ids = new Set<string>();
-
+class SchemaCheck extends DocumentCheck {
   body(body: unknown): void {
     if (!this.object(body, '', ['schemas'], ['schemas'])) return;
     const { schemas } = body;
@@ -33,7 +26,7 @@ class SchemaCheck {
 
   private schema(schema: unknown, pointer: string): void {
     if (!this.object(schema, pointer, documentFields, ['id', 'origin', 'mode', 'points'])) return;
-    this.id(schema.id, `${pointer}/id`);
+    this.schemaId(schema.id, `${pointer}/id`);
     this.oneOf(schema.origin, `${pointer}/origin`, origins);
     this.oneOf(schema.mode, `${pointer}/mode`, modes);
     this.points(schema.points, `${pointer}/points`);
@@ -41,19 +34,14 @@ class SchemaCheck {
     if ('segmentWeights' in schema) this.weights(schema.segmentWeights, `${pointer}/segmentWeights`);
   }
 
-  private id(id: unknown, pointer: string): void {
-    if (id === undefined) return;
-    if (typeof id !== 'string' || !idPattern.test(id)) {
-      this.add(pointer, 'invalid-value', 'An id is 1 to 64 letters, digits, or any of _ . -');
-    } else if (id === 'none') {
+  private schemaId(id: unknown, pointer: string): void {
+    if (id === 'none') {
       this.add(
         pointer,
         'invalid-value',
         '"none" is the built-in schema of categories that name none; choose another id',
       );
-    } else if (this.ids.has(id)) {
-      this.add(pointer, 'invalid-value', `The id "${id}" is used by an earlier schema; ids are unique`);
-    } else this.ids.add(id);
+    } else this.id(id, pointer, 'schema');
   }
 
   private points(points: unknown, pointer: string): void {
@@ -97,39 +85,5 @@ class SchemaCheck {
   private score(value: unknown, pointer: string): void {
     if (typeof value === 'number' && Math.abs(value) <= scoreMax) return;
     this.add(pointer, 'invalid-value', `A number from -${scoreMax} to ${scoreMax} is expected`);
-  }
-
-  private oneOf(value: unknown, pointer: string, allowed: readonly string[]): void {
-    if (value === undefined || allowed.includes(value as string)) return;
-    this.add(pointer, 'invalid-value', `One of ${allowed.join(', ')} is expected`);
-  }
-
-  private array(value: unknown, pointer: string, min: number, max: number): value is unknown[] {
-    if (value === undefined) return false;
-    if (Array.isArray(value) && value.length >= min && value.length <= max) return true;
-    this.add(pointer, 'invalid-value', `An array of ${min} to ${max} entries is expected`);
-    return false;
-  }
-
-  /** Without `known`, any field may stand in the object. */
-  private object(value: unknown, pointer: string, known?: string[], required: string[] = []): value is Json {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.add(pointer, 'invalid-value', 'An object is expected');
-      return false;
-    }
-    for (const field of Object.keys(value)) {
-      if (known === undefined || known.includes(field)) continue;
-      const here = `${pointer}/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-      this.add(here, 'unknown-field', `Not a field here; known are ${known.join(', ')}`);
-    }
-    for (const field of required) {
-      if ((value as Json)[field] === undefined)
-        this.add(`${pointer}/${field}`, 'missing-field', `"${field}" is required`);
-    }
-    return true;
-  }
-
-  private add(pointer: string, code: RejectionCode, detail: string): void {
-    if (this.faults.length < faultsMax) this.faults.push({ pointer, code, detail });
   }
 }

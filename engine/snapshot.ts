@@ -1,12 +1,11 @@
 import { Packr } from 'msgpackr';
-import type { CategoryDocument } from './category.js';
 import { KnownKeys } from './known-keys.js';
-import type { SchemaDocument } from './schema.js';
+import type { Settings } from './settings.js';
 import type { TenantState } from './state.js';
 import type { Instant } from './work-item.js';
 
 /** Grows with every change of what a chunk holds; a snapshot of another format is not read. */
-export const snapshotFormat = 1;
+export const snapshotFormat = 2;
 /** Open items of one chunk: about 90 bytes each, so that a chunk stays below 256 KB. */
 export const chunkItems = 2500;
 const knownBytesAChunk = 240 * 1024;
@@ -27,12 +26,7 @@ interface ItemsChunk {
 
 interface SettingsChunk {
   kind: 'settings';
-  categories: readonly CategoryDocument[];
-  categoriesVersion: number;
-  categoriesAt: Instant | undefined;
-  schemas: readonly SchemaDocument[];
-  prioritizationVersion: number;
-  prioritizationAt: Instant | undefined;
+  settings: Settings;
 }
 
 interface KnownChunk {
@@ -64,17 +58,7 @@ export class SnapshotWriter {
   constructor(state: TenantState, itemsMax = chunkItems) {
     this.#state = state;
     this.#itemsMax = itemsMax;
-    const { categories, categoriesVersion, categoriesAt, prioritization, prioritizationVersion, prioritizationAt } =
-      state;
-    this.#add({
-      kind: 'settings',
-      categories: categories.documents,
-      categoriesVersion,
-      categoriesAt,
-      schemas: prioritization.documents,
-      prioritizationVersion,
-      prioritizationAt,
-    });
+    this.#add({ kind: 'settings', settings: state.settings });
   }
 
   /** Copies the next slots; true when all are copied. */
@@ -164,7 +148,7 @@ export class SnapshotReader {
   }
 
   #settings(chunk: SettingsChunk): void {
-    this.#state.restoreSettings(chunk);
+    this.#state.restoreSettings(chunk.settings);
   }
 
   #items(chunk: ItemsChunk): void {

@@ -196,8 +196,9 @@ class Run {
   }
 
   private publish(): void {
-    if (this.tape.below(2) === 0) this.decide({ type: 'replacePrioritization', schemas: drawSchemas(this.tape) });
-    else this.decide({ type: 'replaceCategories', categories: drawCategories(this.tape) });
+    if (this.tape.below(2) === 0)
+      this.decide({ type: 'replaceSettings', content: { kind: 'prioritization', document: drawSchemas(this.tape) } });
+    else this.decide({ type: 'replaceSettings', content: { kind: 'categories', document: drawCategories(this.tape) } });
   }
 
   private stepRebuild(): void {
@@ -249,6 +250,8 @@ class Run {
         break;
       case 'prioritizationReplaced':
         this.published = { ...this.published, schemas: event.schemas };
+        break;
+      case 'calendarsReplaced':
         break;
       default: {
         const { id, version, status, at, set } = event;
@@ -380,7 +383,7 @@ function contentOf(state: TenantState, now: Instant): object {
     order,
     counts: [...state.counts],
     seq: state.seq,
-    versions: [state.categoriesVersion, state.prioritizationVersion, state.orderPrioritizationVersion],
+    versions: [Object.values(state.settings).map(({ version }) => version), state.orderPrioritizationVersion],
     settings: [state.categories.documents, state.prioritization.documents],
   };
 }

@@ -1,8 +1,9 @@
+import type { CalendarDocument } from './calendar.js';
 import type { CategoryDocument } from './category.js';
 import { type CategoryTree, compileCategories } from './category-tree.js';
 import { Deadlines } from './deadlines.js';
 import { Documents } from './documents.js';
-import type { Event, ItemMoved } from './event.js';
+import type { Event, ItemMoved, SettingsReplaced } from './event.js';
 import { itemRecord } from './item-record.js';
 import { ItemTable } from './item-table.js';
 import { KnownKeys } from './known-keys.js';
@@ -11,6 +12,7 @@ import { compilePrioritization, type Prioritization } from './prioritization.js'
 import { UniversalQueue } from './queue.js';
 import type { Rebuild } from './queue-rebuild.js';
 import type { SchemaDocument } from './schema.js';
+import { contentOf, type Settings } from './settings.js';
 import { type Draft, type Instant, type Status, statuses, type WorkItem } from './work-item.js';
 
 export interface StateOptions {
@@ -20,6 +22,7 @@ export interface StateOptions {
   documentBytesMax: number;
   categories: readonly CategoryDocument[];
   schemas: readonly SchemaDocument[];
+  calendars?: readonly CalendarDocument[];
 }
 
 /** The answer of a request that carried an Idempotency-Key. */
@@ -69,11 +72,8 @@ export class TenantState {
   readonly counts = new Int32Array(statuses.length);
   categories: CategoryTree;
   prioritization: Prioritization;
-  categoriesVersion = 0;
-  prioritizationVersion = 0;
-  /** When the settings were published; undefined for those that a tenant begins with. */
-  categoriesAt: Instant | undefined;
-  prioritizationAt: Instant | undefined;
+  /** What was published last, as the clients wrote it. */
+  settings: Settings;
   /** Number of the last event applied. */
   seq = 0;
   /** The order of newer settings while it is built beside the one in force. */
@@ -85,6 +85,11 @@ export class TenantState {
     this.tenantId = options.tenantId;
     this.attributesBytesMax = options.attributesBytesMax;
     this.documents = new Documents(options.documentBytesMax);
+    this.settings = {
+      categories: { version: 0, document: options.categories },
+      prioritization: { version: 0, document: options.schemas },
+      calendars: { version: 0, document: options.calendars ?? [] },
+    };
     this.prioritization = mustCompileSchemas(options.schemas);
     this.categories = mustCompileCategories(options.categories);
     this.#inForce = this.#orderSettings();
@@ -114,32 +119,14 @@ export class TenantState {
         this.#keep(event.item, projectedSeq, now);
         break;
       case 'categoriesReplaced':
-        if (event.version <= this.categoriesVersion) break;
-        this.categoriesVersion = event.version;
-        this.categoriesAt = event.at;
-        this.replaceSettings(event.categories, this.prioritization.documents);
-        break;
       case 'prioritizationReplaced':
-        if (event.version <= this.prioritizationVersion) break;
-        this.prioritizationVersion = event.version;
-        this.prioritizationAt = event.at;
-        this.replaceSettings(this.categories.documents, event.schemas);
+      case 'calendarsReplaced':
+        this.#publish(event);
         break;
       default:
         this.#move(event, projectedSeq, now);
     }
     if (event.key !== undefined) this.#remember(event);
-  }
-
-  /** Publishes settings: classification uses them at once, the order follows when it is built (`rebuild`). */
-  replaceSettings(categories: readonly CategoryDocument[], schemas: readonly SchemaDocument[]): void {
-    this.prioritization = mustCompileSchemas(schemas);
-    this.categories = mustCompileCategories(categories);
-    const building = this.#orderSettings();
-    this.#building = building;
-    this.rebuild = this.queue.rebuild(this.prioritization, (category) =>
-      schemaIndex(building, this.table.categories.textOf(category)),
-    );
   }
 
   /** Goes on with growing the columns ahead of need; false when there is nothing to do. */
@@ -180,19 +167,8 @@ export class TenantState {
   }
 
   /** Settings as stored; they order the queue at once, so this belongs before the first item. */
-  restoreSettings(settings: {
-    categories: readonly CategoryDocument[];
-    categoriesVersion: number;
-    categoriesAt?: Instant;
-    schemas: readonly SchemaDocument[];
-    prioritizationVersion: number;
-    prioritizationAt?: Instant;
-  }): void {
-    this.categoriesVersion = settings.categoriesVersion;
-    this.categoriesAt = settings.categoriesAt;
-    this.prioritizationVersion = settings.prioritizationVersion;
-    this.prioritizationAt = settings.prioritizationAt;
-    this.replaceSettings(settings.categories, settings.schemas);
+  restoreSettings(settings: Partial<Settings>): void {
+    this.#adopt(settings);
     while (!this.stepRebuild(Number.MAX_SAFE_INTEGER, 0)) {
       // The queue is empty: one step is enough.
     }
@@ -245,11 +221,29 @@ export class TenantState {
     return category === undefined ? 0 : schemaIndex(this.#inForce, category);
   }
 
+  #publish(event: SettingsReplaced): void {
+    const { kind, document } = contentOf(event);
+    const { version, at } = event;
+    if (version > this.settings[kind].version) this.#adopt({ [kind]: { version, at, document } });
+  }
+
+  /** Classification uses new settings at once, the order follows when it is built (`rebuild`). */
+  #adopt(settings: Partial<Settings>): void {
+    this.settings = { ...this.settings, ...settings };
+    this.prioritization = mustCompileSchemas(this.settings.prioritization.document);
+    this.categories = mustCompileCategories(this.settings.categories.document);
+    const building = this.#orderSettings();
+    this.#building = building;
+    this.rebuild = this.queue.rebuild(this.prioritization, (category) =>
+      schemaIndex(building, this.table.categories.textOf(category)),
+    );
+  }
+
   #orderSettings(): OrderSettings {
     return {
       prioritization: this.prioritization,
       categories: this.categories,
-      prioritizationVersion: this.prioritizationVersion,
+      prioritizationVersion: this.settings.prioritization.version,
       schemaIndexes: new Map(),
     };
   }

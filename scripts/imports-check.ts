@@ -36,7 +36,8 @@ const clockUse =
 /** engine/ has no I/O: the only modules of Node and of others that it may use are pure. */
 const engineModules = new Set([
   ...['node:assert', 'node:assert/strict', 'node:buffer', 'node:util'],
-  ...['@marcbachmann/cel-js', 'msgpackr'],
+  // temporal-polyfill: the rules of time zones, a pure function of the name (its clock, `Temporal.Now`, is not used).
+  ...['@marcbachmann/cel-js', 'msgpackr', 'temporal-polyfill'],
 ]);
 
 const emptyNames = new Set(['util', 'utils', 'helper', 'helpers', 'manager', 'managers', 'common', 'misc']);

@@ -1,4 +1,5 @@
-import type { Event, ItemMoved } from '../../engine/event.js';
+import type { Event, ItemEvent, ItemMoved } from '../../engine/event.js';
+import { isSettingsReplaced } from '../../engine/settings.js';
 import type { WorkItem } from '../../engine/work-item.js';
 import { query } from '../../stores/conformance/test-database.js';
 import { unpackEvents } from '../../stores/event-batch.js';
@@ -85,7 +86,7 @@ export class JournalFold {
   }
 
   #apply(event: Event, seq: number): void {
-    if (event.type === 'categoriesReplaced' || event.type === 'prioritizationReplaced') return;
+    if (isSettingsReplaced(event)) return;
     const itemId = 'item' in event ? event.item.id : event.id;
     if (event.key !== undefined) this.#rememberKey(event.key.key, itemId, event.type, seq);
     const before = this.items.get(itemId);
@@ -115,7 +116,7 @@ export class JournalFold {
     this.idsByCapture.set(item.captureId, item.id);
   }
 
-  #checkStep(event: Event, before: Maybe, now: ItemState, seq: number): void {
+  #checkStep(event: ItemEvent, before: Maybe, now: ItemState, seq: number): void {
     const possible = after(before, actionOf(event, now));
     if (possible.some((state) => state !== undefined && isSame(state, now))) return;
     const name = event.type === 'assigned' && before?.status === 'assigned' ? 'two-owners' : 'illegal-event';
@@ -139,7 +140,7 @@ export function stateOf(item: WorkItem): ItemState {
   return { status: item.status, version: item.version, agent: item.assignedTo ?? null, mark: mark ?? 0 };
 }
 
-function actionOf(event: Event, now: ItemState): Action {
+function actionOf(event: ItemEvent, now: ItemState): Action {
   switch (event.type) {
     case 'created':
       return { do: 'create', mark: now.mark };
@@ -151,9 +152,6 @@ function actionOf(event: Event, now: ItemState): Action {
       return { do: event.by === 'timer' ? 'activateDue' : 'activate' };
     case 'expired':
       return { do: 'expire' };
-    case 'categoriesReplaced':
-    case 'prioritizationReplaced':
-      throw new Error(`${event.type} is no step of an item`);
     default:
       return { do: commandOf[event.type] };
   }

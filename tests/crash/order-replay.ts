@@ -55,6 +55,8 @@ export class OrderReplay {
         this.#refuseLate(seq);
         this.#schemas = event.schemas;
         return;
+      case 'calendarsReplaced':
+        throw new Error('the replay knows wall time only');
       case 'created':
       case 'updated':
         this.#keep(event.item);

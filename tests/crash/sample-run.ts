@@ -29,8 +29,8 @@ export class SampleRun {
   #now = start;
 
   constructor() {
-    this.#run({ type: 'replacePrioritization', schemas });
-    this.#run({ type: 'replaceCategories', categories });
+    this.#run({ type: 'replaceSettings', content: { kind: 'prioritization', document: schemas } });
+    this.#run({ type: 'replaceSettings', content: { kind: 'categories', document: categories } });
     while (!this.#state.stepRebuild(1e6, this.#now)) {
       // The queue is empty.
     }

@@ -125,6 +125,7 @@ export class Fold {
         this.prioritizationVersion = event.version;
         break;
       case 'categoriesReplaced':
+      case 'calendarsReplaced':
         break;
       default:
         this.#moved(event);
