@@ -1,12 +1,10 @@
-import { checkCalendars } from '../engine/calendar-check.js';
-import { compileCategories } from '../engine/category-tree.js';
 import type { Command } from '../engine/command.js';
 import { checkContent, decodeBody, refusal } from '../engine/content.js';
 import { isObject, parseDraft } from '../engine/draft.js';
 import { itemFieldsBytesMax } from '../engine/limits.js';
-import { compilePrioritization } from '../engine/prioritization.js';
 import { type Fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
-import type { SettingsContent, SettingsKind } from '../engine/settings.js';
+import { documentsOf } from '../engine/settings.js';
+import { checkSettings } from '../engine/settings-check.js';
 import type { TenantState } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
 import type { Request } from './request.js';
@@ -131,28 +129,9 @@ function readSettings(request: Extract<Writing, { op: 'putSettings' }>, state: T
   if ('faults' in checked) return refusal(checked.faults);
   const body = withoutAnswerFields(decoded);
   const { ifMatch, by, from } = request;
-  const content = readContent(request.kind, body, state);
+  const content = checkSettings(request.kind, body, documentsOf(state.settings));
   if ('faults' in content) return settingsFault(content.faults);
   return { type: 'replaceSettings', content, ifMatch, by, from };
-}
-
-/** The document of a kind, checked against the other kinds that it names things of. */
-function readContent(kind: SettingsKind, body: unknown, state: TenantState): SettingsContent | { faults: Fault[] } {
-  switch (kind) {
-    case 'categories': {
-      const schemas = new Set(state.prioritization.documents.map((schema) => schema.id));
-      const compiled = compileCategories(body, schemas);
-      return 'faults' in compiled ? compiled : { kind, document: compiled.tree.documents };
-    }
-    case 'prioritization': {
-      const compiled = compilePrioritization(body);
-      return 'faults' in compiled ? compiled : { kind, document: compiled.prioritization.documents };
-    }
-    case 'calendars': {
-      const checked = checkCalendars(body);
-      return 'faults' in checked ? checked : { kind, document: checked.documents };
-    }
-  }
 }
 
 /** What a GET adds to the document: whoever reads, changes and writes it back need not take it out. */

@@ -53,3 +53,14 @@ export const faultsMax = 100;
 
 /** Longest turn of a shard's loop that one tenant's sliced work may take. */
 export const sliceMsMax = 5;
+
+/** Entries of each list in the answer of a what-if. */
+export const whatIfTopDefault = 20;
+export const whatIfTopMax = 100;
+/** How far ahead a what-if looks for misses of the SLA, and the farthest instant that it may be about. */
+export const whatIfWindowMsDefault = 24 * 3600 * 1000;
+export const whatIfAheadMsMax = 31 * 24 * 3600 * 1000;
+/** Items done in an hour that a what-if may assume. */
+export const whatIfRatePerHourMax = 10_000_000;
+/** Hours of the journal that a what-if may replay. */
+export const whatIfJournalHoursMax = 31 * 24;

@@ -30,6 +30,15 @@ export type Setting<K extends SettingsKind> = { version: number; at?: Instant; d
 
 export type Settings = { [K in SettingsKind]: Setting<K> };
 
+export function documentsOf(settings: Settings): SettingsDocuments {
+  const { categories, prioritization, calendars } = settings;
+  return {
+    categories: categories.document,
+    prioritization: prioritization.document,
+    calendars: calendars.document,
+  };
+}
+
 /** A kind together with its document. */
 export type SettingsContent = { [K in SettingsKind]: { kind: K; document: SettingsDocuments[K] } }[SettingsKind];
 

@@ -75,7 +75,12 @@ export class SnapshotWriter {
     return true;
   }
 
-  #itemsChunk(slots: number[]): ItemsChunk {
+  /** A chunk of these items by itself, in a buffer of its own, so that it can be transferred. */
+  pack(slots: readonly number[]): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(packr.pack(this.#itemsChunk(slots)));
+  }
+
+  #itemsChunk(slots: readonly number[]): ItemsChunk {
     const { table } = this.#state;
     const count = slots.length;
     const ids = new Uint32Array(count * 4);
@@ -132,17 +137,17 @@ export class SnapshotReader {
     this.#state = state;
   }
 
-  read(packed: Uint8Array): void {
+  /** `isWanted` says which items of a chunk are read, by their place in it; all without it. */
+  read(packed: Uint8Array, isWanted?: (index: number) => boolean): void {
     const chunk = packr.unpack(packed) as Chunk;
     if (chunk.kind === 'settings') this.#settings(chunk);
-    else if (chunk.kind === 'items') this.#items(chunk);
+    else if (chunk.kind === 'items') this.#items(chunk, isWanted);
     else if (chunk.kind === 'known') this.#knownPart(chunk);
     else throw new Error('a chunk of unknown kind');
   }
 
-  /** All chunks are read: the items take their places in the order. */
-  end(now: Instant): void {
-    const known = KnownKeys.fromBuffers(this.#known);
+  /** All chunks are read: the items take their places in the order. A copy has no filter of known keys: hand one in. */
+  end(now: Instant, known = KnownKeys.fromBuffers(this.#known)): void {
     if (known === undefined) throw new Error('the filter of known keys is damaged');
     this.#state.admit(this.#slots, known, now);
   }
@@ -151,7 +156,7 @@ export class SnapshotReader {
     this.#state.restoreSettings(chunk.settings);
   }
 
-  #items(chunk: ItemsChunk): void {
+  #items(chunk: ItemsChunk, isWanted?: (index: number) => boolean): void {
     const { table } = this.#state;
     const { count, status, dictionary } = chunk;
     const ids = new Uint32Array(copyOf(chunk.ids, count * 16));
@@ -159,6 +164,7 @@ export class SnapshotReader {
     for (const name of floats) columns[name] = new Float64Array(copyOf(chunk.columns[name], count * 8));
     for (const name of [...integers, ...texts]) columns[name] = new Uint32Array(copyOf(chunk.columns[name], count * 4));
     for (let i = 0; i < count; i++) {
+      if (isWanted?.(i) === false) continue;
       const { size } = table;
       // An item that was restarted while the snapshot was taken is in it twice, newest last.
       const slot = table.slotOfWords(ids[i * 4], ids[i * 4 + 1], ids[i * 4 + 2], ids[i * 4 + 3]);

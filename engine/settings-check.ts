@@ -1,0 +1,75 @@
+import { checkCalendars } from './calendar-check.js';
+import { compileCategories } from './category-tree.js';
+import { checkContent } from './content.js';
+import { compilePrioritization } from './prioritization.js';
+import type { Fault } from './rejection.js';
+import { type SettingsContent, type SettingsDocuments, type SettingsKind, settingsKinds } from './settings.js';
+
+/**
+ * Checks the document of a kind, as `PUT /settings/{kind}` takes it, against the documents of the other kinds that it
+ * names things of.
+ */
+export function checkSettings(
+  kind: SettingsKind,
+  body: unknown,
+  others: SettingsDocuments,
+): SettingsContent | { faults: Fault[] } {
+  switch (kind) {
+    case 'categories': {
+      const compiled = compileCategories(body, new Set(others.prioritization.map(({ id }) => id)));
+      return 'faults' in compiled ? compiled : { kind, document: compiled.tree.documents };
+    }
+    case 'prioritization': {
+      const compiled = compilePrioritization(body);
+      return 'faults' in compiled ? compiled : { kind, document: compiled.prioritization.documents };
+    }
+    case 'calendars': {
+      const checked = checkCalendars(body);
+      return 'faults' in checked ? checked : { kind, document: checked.documents };
+    }
+  }
+}
+
+/** Several kinds together, each the list that stands in its document: a draft, or what is exported and imported. */
+export type SettingsBundle = Partial<SettingsDocuments>;
+
+/** The kinds in the order in which they are published: what a later one names is there before. */
+export const bundleKinds = ['calendars', 'prioritization', 'categories'] as const satisfies readonly SettingsKind[];
+
+/**
+ * Checks the kinds that `value` holds, together: each may name what the bundle brings, or, where it brings none of that
+ * kind, what is in force. Every fault has its pointer from the root of `value`. Fields that are no kind are somebody
+ * else's to check.
+ */
+export function checkBundle(
+  value: Record<string, unknown>,
+  inForce: SettingsDocuments,
+): { bundle: SettingsBundle } | { faults: Fault[] } {
+  const faults: Fault[] = [];
+  let documents = inForce;
+  const given = bundleKinds.filter((kind) => Object.hasOwn(value, kind));
+  for (const kind of given) {
+    const checked = checkPart(kind, value[kind], documents);
+    if ('faults' in checked) faults.push(...checked.faults);
+    else documents = { ...documents, [kind]: checked.document };
+    // What the next kinds name of a faulty one would only repeat its faults.
+    if (faults.length > 0) return { faults };
+  }
+  return { bundle: Object.fromEntries(given.map((kind) => [kind, documents[kind]])) };
+}
+
+function checkPart(kind: SettingsKind, part: unknown, others: SettingsDocuments) {
+  const content = checkContent(part, `/${kind}`);
+  if ('faults' in content) return content;
+  const { field } = settingsKinds[kind];
+  const checked = checkSettings(kind, { [field]: part }, others);
+  if (!('faults' in checked)) return checked;
+  return { faults: checked.faults.map((fault) => ({ ...fault, pointer: moved(fault.pointer, field, kind) })) };
+}
+
+/** The pointer, when its first step is `field`, with the kind in its place. */
+function moved(pointer: string, field: string, kind: SettingsKind): string {
+  return pointer === `/${field}` || pointer.startsWith(`/${field}/`)
+    ? `/${kind}${pointer.slice(field.length + 1)}`
+    : pointer;
+}
