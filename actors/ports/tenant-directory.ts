@@ -1,3 +1,5 @@
+import type { TenantQuotas } from '../ports.js';
+
 /**
  * The registry of tenants as the rest of the engine sees it. Secrets go in and do not come out again, but for the one
  * thing that a shard cannot do without: where its tenant's database is, with the password.
@@ -8,14 +10,6 @@ export const serviceNames: readonly ServiceName[] = ['GAPI', 'iWD', 'iWDEmail'];
 
 /** What a key may be used for: provisioning, the requests of one tenant, or only reading one tenant's reports. */
 export type KeyScope = 'cluster' | 'tenant' | 'datamart';
-
-/** Bounds of one tenant, enforced by the front and its actor; what is left out has the server's default. */
-export interface TenantQuotas {
-  requestsPerSecond?: number;
-  openItems?: number;
-  payloadBytes?: number;
-  queueDepth?: number;
-}
 
 /** Where a tenant's database is, as the provisioning body says it. */
 export interface DatabaseAddress {
@@ -63,6 +57,8 @@ export interface KeyEntry {
   tenantId: string | null;
   name: string;
   scope: KeyScope;
+  /** Narrows what the key may do; null: everything of its scope. */
+  role: string | null;
   /** Given by the provisioning body. */
   provisioned: boolean;
   createdBy: string | null;
@@ -76,6 +72,7 @@ export interface NewKey {
   tenantId: string | null;
   name: string;
   scope: KeyScope;
+  role: string | null;
   digest: Buffer;
   createdBy: string | null;
   expiresAt: number | null;
@@ -118,4 +115,22 @@ export interface TenantDirectory {
   revokeKey(tenantId: string | null, keyId: string): Promise<boolean>;
   /** Last uses, by key id, in milliseconds; older ones than what is stored change nothing. */
   touchKeys(uses: ReadonlyMap<string, number>): Promise<void>;
+}
+
+/** A tenant's database cannot be used; the words are for the caller and hold no password. */
+export class DatabaseUnusable extends Error {
+  override name = 'DatabaseUnusable';
+  /** True when it is another tenant's. */
+  readonly taken: boolean;
+  constructor(where: string, reason: string, taken: boolean) {
+    super(`The tenant's database ${where} cannot be used: ${reason}.`);
+    this.taken = taken;
+  }
+}
+
+export interface PreparedDatabase {
+  /** It was not there before. */
+  created: boolean;
+  /** Takes back what was created, for a provisioning that fails after this. */
+  undo(): Promise<unknown>;
 }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { GuardedSocket } from './guarded-socket.js';
 
 /** The server cannot keep the promise that an acknowledged commit survives; the message says what to change. */
 export class UnfitServer extends Error {
@@ -54,6 +55,8 @@ export function clientConfig(databaseUrl: string, timeouts: Timeouts): pg.Client
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     types,
+    // A tenant's host comes from outside; the guard stands here so that no way to a database goes around it.
+    stream: () => new GuardedSocket(),
     ...(timeouts.queryTimeoutMs > 0 && { query_timeout: timeouts.queryTimeoutMs }),
   };
 }

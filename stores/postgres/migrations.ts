@@ -35,15 +35,16 @@ interface Migration {
 
 /**
  * Brings the database to the newest schema, each migration in a transaction of its own; does nothing when it is there
- * already. Throws when an applied migration has changed since, or when the database is newer than this release.
+ * already. `msMax` bounds each statement, the wait for another server's migration among them; 0 does not. Throws when an applied migration has changed since, or when the database is newer than this release.
  */
 export async function migrate(
   databaseUrl: string,
   onProgress: (step: string) => void = () => {},
   { schema, folder, advisoryLock }: MigrationSet = tenantMigrations,
+  msMax = 0,
 ): Promise<void> {
   const migrations = await readMigrations(folder);
-  const client = await connect(databaseUrl, { statementTimeoutMs: 0, queryTimeoutMs: 0, lockTimeoutMs: 0 });
+  const client = await connect(databaseUrl, { statementTimeoutMs: msMax, queryTimeoutMs: msMax, lockTimeoutMs: 0 });
   try {
     await client.query('SELECT pg_advisory_lock($1)', [advisoryLock]);
     await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);

@@ -6,7 +6,9 @@
 -- processes compare one number to know whether to read again.
 CREATE TABLE iwd_cluster.revision (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
-  number bigint NOT NULL
+  number bigint NOT NULL,
+  -- Id of the master key that seals since the last rotation: a server that still seals with an older one is refused.
+  master_key text
 );
 INSERT INTO iwd_cluster.revision (number) VALUES (0);
 
@@ -38,6 +40,8 @@ CREATE TABLE iwd_cluster.api_key (
   tenant_id text REFERENCES iwd_cluster.tenant ON DELETE CASCADE,
   name text NOT NULL,
   scope text NOT NULL CHECK (scope IN ('cluster', 'tenant', 'datamart')),
+  -- Name of the role that narrows what the key may do; null: everything of its scope.
+  role text,
   -- Given by the provisioning body, which replaces it; others are made by POST /keys.
   provisioned boolean NOT NULL DEFAULT false,
   -- SHA-256 of the key. The keys are random and long, so there is nothing to guess and no salt to keep.
