@@ -22,6 +22,18 @@ export const bulkBytesMax = 32 * 1024 * 1024;
 /** Items of one page of a list. */
 export const pageItemsMax = 1000;
 export const pageItemsDefault = 50;
+/** Groups (and, or, not) inside one another in a filter. */
+export const filterDepthMax = 8;
+/** Conditions of one filter, those of saved filters that it names included. */
+export const filterConditionsMax = 100;
+/** Values of one `in`. */
+export const filterValuesMax = 1000;
+/** Characters of a text in a filter. */
+export const filterTextLengthMax = 1024;
+/** Keys of one `attributes.` path. */
+export const filterPathMax = 16;
+/** Fields that one order of a query names. */
+export const sortFieldsMax = 4;
 /** Characters of a client's Idempotency-Key. */
 export const idempotencyKeyLengthMax = 255;
 /** How long an Idempotency-Key is remembered. */

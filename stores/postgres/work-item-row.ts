@@ -29,7 +29,7 @@ const columns = [
   ['extra', 'extra', 'jsonb'],
 ] as const;
 
-const ownColumn = new Set<string>(columns.map(([, field]) => field));
+const ownColumn = new Map<string, string>(columns.map(([column, field]) => [field, column]));
 
 /** Names of all columns, for SELECT and INSERT. */
 export const columnNames = columns.map(([column]) => column).join(', ');
@@ -46,6 +46,11 @@ export const upsertAssignments = columns
   .slice(1)
   .map(([column]) => `${column} = excluded.${column}`)
   .join(', ');
+
+/** The column of a field of the item; undefined for those that `extra` holds under their own names. */
+export function columnOf(field: keyof WorkItem): string | undefined {
+  return ownColumn.get(field);
+}
 
 /** The item as one JSON object; `attributes` is JSON text already and goes in as it is. */
 export function toJson(item: WorkItem): string {
