@@ -1,71 +1,23 @@
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
-import { type SettingsKind, settingsNames } from '../engine/settings.js';
+import {
+  contentProblems,
+  json,
+  type Operation,
+  type OperationAnswer,
+  read,
+  smallBodyProblems,
+} from './operation-form.js';
+import { settingsOperations } from './operation-settings.js';
 import type { Access } from './privilege.js';
 import type { ProblemCode } from './problem.js';
-import type { QueryName, ShapeName } from './shape.js';
+import type { ShapeName } from './shape.js';
+
+export type { Operation, OperationAnswer, OperationBody } from './operation-form.js';
 
 /** Where the API lives; health and documents answer at the root as well. */
 export const basePath = '/iwd/v3';
 
-/**
- * One route, said once: the server registers it, the reader of queries and headers obeys it, and the OpenAPI document
- * describes it, so the three cannot drift apart.
- */
-export interface Operation {
-  id: string;
-  method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
-  /** Below `basePath`; the names in braces are in `pathParameters` (`openapi.ts`). `/workitems/{id}` takes a UUID. */
-  path: string;
-  summary: string;
-  /** Who may call it. There is no default: an operation that does not say it does not compile. */
-  access: Access;
-  /** Health and documents: answered at the root as well, never held back by the gate. */
-  service?: true;
-  query?: readonly QueryName[];
-  takesIfMatch?: boolean;
-  takesIdempotencyKey?: boolean;
-  body?: OperationBody;
-  answers: Readonly<Record<number, OperationAnswer>>;
-  problems: readonly ProblemCode[];
-}
-
-/**
- * - raw: the bytes go to the engine as they came.
- * - stream: the bytes go to the engine while they come.
- * - small: parsed and validated here, by the shape.
- */
-export interface OperationBody {
-  kind: 'raw' | 'stream' | 'small';
-  /** Media types, the preferred one first, each with the shape that the document shows. */
-  content: Readonly<Record<string, ShapeName>>;
-  required: boolean;
-}
-
-export interface OperationAnswer {
-  description: string;
-  shape?: ShapeName;
-  /** True when `?dryRun=true` answers its own shape instead. */
-  dryRun?: boolean;
-  /** Media type when it is not JSON. */
-  media?: string;
-  etag?: boolean;
-  location?: boolean;
-}
-
-const json = 'application/json';
 const item = (description: string): OperationAnswer => ({ description, shape: 'WorkItem', etag: true });
-const content: readonly ProblemCode[] = [
-  'invalid-json',
-  'invalid-value',
-  'unknown-field',
-  'missing-field',
-  'too-deep',
-  'unsafe-number',
-  'unsafe-text',
-  'unsafe-key',
-  'too-large',
-  'unsupported-media-type',
-];
 
 const create: Operation = {
   id: 'create',
@@ -80,7 +32,7 @@ const create: Operation = {
     200: { ...item('It was there already with the same content, or was updated, or this is a dry run.'), dryRun: true },
     201: { ...item('Created, and durable.'), location: true },
   },
-  problems: [...content, 'capture-conflict', 'key-reused'],
+  problems: [...contentProblems, 'capture-conflict', 'key-reused'],
 };
 
 const bulk: Operation = {
@@ -112,7 +64,7 @@ const update: Operation = {
   takesIdempotencyKey: true,
   body: { kind: 'raw', content: { 'application/merge-patch+json': 'Patch', [json]: 'Patch' }, required: true },
   answers: { 200: { ...item('The item after the change.'), dryRun: true } },
-  problems: [...content, 'not-found', 'illegal-transition', 'version-mismatch', 'key-reused'],
+  problems: [...contentProblems, 'not-found', 'illegal-transition', 'version-mismatch', 'key-reused'],
 };
 
 const commandBodies: Record<ItemCommandName, ShapeName> = {
@@ -151,16 +103,6 @@ const commandAccess: Record<ItemCommandName, Access> = {
   unassign: 'iWD.Workitems.Assign.canExecute',
 };
 
-const smallBodyProblems: readonly ProblemCode[] = [
-  'invalid-json',
-  'invalid-value',
-  'unknown-field',
-  'missing-field',
-  'unsafe-text',
-  'too-large',
-  'unsupported-media-type',
-];
-
 const command = (name: ItemCommandName): Operation => ({
   id: name,
   method: 'POST',
@@ -184,57 +126,6 @@ const next: Operation = {
   body: { kind: 'small', content: { [json]: 'AgentBody' }, required: true },
   answers: { 200: item('The item, assigned.'), 204: { description: 'The queue is empty.' } },
   problems: [...smallBodyProblems, 'key-reused'],
-};
-
-const read = (
-  id: string,
-  access: Access,
-  path: string,
-  summary: string,
-  answer: OperationAnswer,
-  query?: QueryName[],
-): Operation => ({
-  id,
-  method: 'GET',
-  path,
-  summary,
-  access,
-  ...(query && { query }),
-  answers: { 200: answer },
-  problems: [
-    'invalid-value',
-    'unknown-field',
-    ...(query?.includes('cursor') ? (['invalid-cursor'] as const) : []),
-    ...(path.includes('{id}') || id.startsWith('get') ? (['not-found'] as const) : []),
-  ],
-});
-
-const settingsShapes = {
-  categories: 'Categories',
-  prioritization: 'Prioritization',
-  calendars: 'Calendars',
-} as const satisfies Record<SettingsKind, ShapeName>;
-
-const settings = (kind: SettingsKind): Operation[] => {
-  const shape = settingsShapes[kind];
-  const path = `/settings/${kind}`;
-  const answer: OperationAnswer = { description: 'The settings document.', shape, etag: true };
-  return [
-    read(`get-${kind}`, `iWD.${shape}.canRead`, path, `The ${kind} settings, or an earlier version of them`, answer, [
-      'version',
-    ]),
-    {
-      id: `put-${kind}`,
-      method: 'PUT',
-      path,
-      summary: `Replaces the ${kind} settings; the versions before are kept`,
-      access: `iWD.${shape}.canUpdate`,
-      takesIfMatch: true,
-      body: { kind: 'raw', content: { [json]: shape }, required: true },
-      answers: { 200: answer },
-      problems: [...content, 'invalid-settings', 'version-mismatch'],
-    },
-  ];
 };
 
 const open = (id: string, summary: string, answers: Operation['answers'], problems: ProblemCode[] = []): Operation => ({
@@ -317,7 +208,7 @@ export const operations: readonly Operation[] = [
     },
     ['limit'],
   ),
-  ...settingsNames.flatMap(settings),
+  ...settingsOperations,
   ...openOperations,
 ];
 
