@@ -1,5 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import { type Identity, type KeyScope, keyIdentity } from './caller.js';
+import type { KeyScope } from '../actors/ports/tenant-directory.js';
+import { type Identity, keyIdentity } from './caller.js';
 import type { Privilege } from './privilege.js';
 
 export interface Tenants {

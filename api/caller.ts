@@ -1,10 +1,7 @@
+import type { KeyScope } from '../actors/ports/tenant-directory.js';
 import type { Access, Privilege } from './privilege.js';
 import type { Problem } from './problem.js';
 import { allPrivileges, noPrivileges, reportingPrivileges } from './role.js';
-
-/** Whose key it is: the operator's, a tenant's, or a tenant's data mart. */
-export const keyScopes = ['cluster', 'tenant', 'datamart'] as const;
-export type KeyScope = (typeof keyScopes)[number];
 
 /** Who a key or a session belongs to. The tenant comes from here and from nothing else that a request says. */
 export interface Identity {
@@ -15,6 +12,8 @@ export interface Identity {
   readonly kind: 'key' | 'user';
   readonly scope: KeyScope;
   readonly privileges: ReadonlySet<Privilege>;
+  /** Id of the person, where it is one that we know. */
+  readonly personId?: string;
 }
 
 /** An identity and where it called from. */

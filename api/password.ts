@@ -1,0 +1,96 @@
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { ProblemError } from './problem.js';
+
+/**
+ * Passwords as scrypt hashes in the PHC format, `$scrypt$ln=15,r=8,p=3$salt$hash`: N = 2^15, r = 8, p = 3, that is 32 MB
+ * and about 0.3 s of one core for each guess (the strength that OWASP asks for, in the shape with the least memory).
+ */
+const strength = { ln: 15, r: 8, p: 3 };
+const saltBytes = 16;
+const hashBytes = 32;
+
+export const passwordLengthMin = 12;
+export const passwordLengthMax = 256;
+
+/** Hashes at once: each takes a thread of the pool that files and names are looked up with, and 32 MB. */
+const runningMax = 2;
+/** Beyond it a sign-in waits some seconds, and its client would try again. */
+const waitingMax = 32;
+
+let running = 0;
+const waiting: (() => void)[] = [];
+
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(saltBytes);
+  const hash = await derive(password, salt, strength);
+  return `$scrypt$ln=${strength.ln},r=${strength.r},p=${strength.p}$${text(salt)}$${text(hash)}`;
+}
+
+/**
+ * Takes as long whether there is a hash or not, so that a refusal does not tell who is known here.
+ * @param stored undefined: nobody of that name, or nobody who has a password.
+ */
+export async function isPassword(password: string, stored: string | undefined): Promise<boolean> {
+  const { salt, hash, ...parameters } = parse(stored ?? nobody);
+  const same = timingSafeEqual(await derive(password, salt, parameters), hash);
+  return same && stored !== undefined;
+}
+
+/** Of no password: its hash is not one that a text leads to, as far as anybody can find out. */
+const nobody = `$scrypt$ln=${strength.ln},r=${strength.r},p=${strength.p}$${text(Buffer.alloc(saltBytes))}$${text(Buffer.alloc(hashBytes))}`;
+
+const shape = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w+/]{22})\$([\w+/]{43})$/;
+
+function parse(stored: string): { ln: number; r: number; p: number; salt: Buffer; hash: Buffer } {
+  const [, ln, r, p, salt, hash] = shape.exec(stored) ?? [];
+  if (hash === undefined) throw new Error('a stored password is not in the format of this release');
+  return {
+    ln: Number(ln),
+    r: Number(r),
+    p: Number(p),
+    salt: Buffer.from(salt!, 'base64'),
+    hash: Buffer.from(hash, 'base64'),
+  };
+}
+
+function text(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/=+$/, '');
+}
+
+async function derive(password: string, salt: Buffer, { ln, r, p }: typeof strength): Promise<Buffer> {
+  await enter();
+  try {
+    const N = 2 ** ln;
+    // Twice what the algorithm needs: Node counts a little more than 128 * N * r.
+    const options = { N, r, p, maxmem: 256 * N * r };
+    return await new Promise((resolve, reject) =>
+      scrypt(password.normalize('NFC'), salt, hashBytes, options, (error, key) =>
+        error ? reject(error) : resolve(key),
+      ),
+    );
+  } finally {
+    leave();
+  }
+}
+
+async function enter(): Promise<void> {
+  if (running < runningMax) {
+    running += 1;
+    return;
+  }
+  if (waiting.length >= waitingMax) throw new ProblemError(tooMany);
+  // Whoever leaves hands its place over, so `running` stays.
+  await new Promise<void>((resolve) => waiting.push(resolve));
+}
+
+function leave(): void {
+  const next = waiting.shift();
+  if (next) next();
+  else running -= 1;
+}
+
+const tooMany = {
+  code: 'overloaded',
+  detail: 'Too many people sign in right now; try again in a moment.',
+  retryAfterSeconds: 5,
+} as const;
