@@ -1,4 +1,4 @@
-import type { Event, ItemEvent } from '../engine/event.js';
+import { type Event, type ItemEvent, isNote, type Note } from '../engine/event.js';
 import { contentOf, isSettingsReplaced } from '../engine/settings.js';
 import type { TenantState } from '../engine/state.js';
 import type { WorkItem } from '../engine/work-item.js';
@@ -62,6 +62,10 @@ export class Batch {
       this.entries.push({ seq, at, type: event.type, by, from: event.from, details: { version } });
       return;
     }
+    if (isNote(event)) {
+      this.entries.push(noteEntry(event, seq));
+      return;
+    }
     const item = state.mustDocument('item' in event ? event.item.id : event.id);
     this.items.push(item);
     this.#bytes += item.attributes.length;
@@ -77,6 +81,13 @@ export class Batch {
       details: detailsOf(event),
     });
   }
+}
+
+/** Digests are for the verification of the journal, not for people. */
+function noteEntry(event: Note, seq: number): TenantEntry {
+  const { type, at, by, from, key: _key, ...content } = event;
+  const details = 'rows' in content ? { ...content, rows: content.rows.length } : content;
+  return { seq, at, type, by, from, details };
 }
 
 function itemIdOf(event: Event): string | null {
@@ -97,6 +108,8 @@ function detailsOf(event: ItemEvent): Record<string, unknown> {
       };
     case 'updated':
       return { changed: event.changed, category: event.item.category, rule: event.item.rule, error: event.item.error };
+    case 'erased':
+      return { fields: Object.keys(event.set ?? {}) };
     default:
       return Object.fromEntries(Object.entries(event.set ?? {}).filter(([, value]) => value !== null));
   }

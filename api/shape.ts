@@ -202,6 +202,16 @@ const category = Type.Object(
     schema: Type.Optional(Type.String()),
     sla: Type.Optional(Type.String({ description: 'ISO 8601 duration.' })),
     defaults: Type.Optional(Type.Object({ dueAfter: Type.Optional(Type.String()) }, closed)),
+    pii: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Paths into the attributes that hold personal data: `address.street`.',
+      }),
+    ),
+    subjectKeys: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Where else than in `customerId` an item names its person: a field, or `attributes.` and a path.',
+      }),
+    ),
   },
   closed,
 );

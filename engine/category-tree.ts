@@ -2,8 +2,9 @@ import type { CategoryDocument } from './category.js';
 import { checkContent, pointerKey, shown } from './content.js';
 import { isObject } from './draft.js';
 import { parseDuration } from './duration.js';
-import { categoriesMax, categoryDepthMax, faultsMax, textLengthMax } from './limits.js';
+import { categoriesMax, categoryDepthMax, faultsMax, personalPathsMax, textLengthMax } from './limits.js';
 import { nearest } from './nearest.js';
+import { isAttributePath, isSubjectKey, type Personal, subjectKeyDefault } from './personal.js';
 import type { Fault, RejectionCode } from './rejection.js';
 import { compileRule, Rule, type RuleView, viewOf } from './rule.js';
 import type { Draft } from './work-item.js';
@@ -29,12 +30,18 @@ interface Category extends CategorySettings {
 export class CategoryTree {
   /** As the client wrote them. */
   readonly documents: readonly CategoryDocument[];
+  /**
+   * What counts as personal in every item of the tenant, whatever its category: an item may have been in another one
+   * when it was written to the journal, and an errorheld one is in none.
+   */
+  readonly personal: Personal;
   readonly #roots: readonly Category[];
   readonly #byPath = new Map<string, Category>();
   readonly #readsAttributes: boolean;
 
   constructor(documents: readonly CategoryDocument[], roots: readonly Category[]) {
     this.documents = documents;
+    this.personal = personalOf(documents);
     this.#roots = roots;
     this.#index(roots);
     this.#readsAttributes = [...this.#byPath.values()].some((category) => category.rule?.readsAttributes);
@@ -85,6 +92,11 @@ export class CategoryTree {
   }
 }
 
+function personalOf(documents: readonly CategoryDocument[]): Personal {
+  const keys = new Set([subjectKeyDefault, ...documents.flatMap(({ subjectKeys }) => subjectKeys ?? [])]);
+  return { keys: [...keys], paths: [...new Set(documents.flatMap(({ pii }) => pii ?? []))] };
+}
+
 function firstMatch(level: readonly Category[], view: RuleView): Category | undefined {
   for (const category of level) {
     try {
@@ -98,7 +110,7 @@ function firstMatch(level: readonly Category[], view: RuleView): Category | unde
 
 const idPattern = /^[A-Za-z0-9_.-]{1,64}$/;
 const required = ['id', 'parent', 'name'] as const;
-const known = [...required, 'rule', 'schema', 'sla', 'defaults'];
+const known = [...required, 'rule', 'schema', 'sla', 'defaults', 'pii', 'subjectKeys'];
 
 /**
  * Compiles the body of `PUT /settings/categories`, `{ "categories": [...] }`: the tree, or every fault with its pointer.
@@ -157,6 +169,9 @@ class CategoryCheck {
       if (!Object.hasOwn(document, name)) this.#add(`${at}/${name}`, 'missing-field', `${name} is required`);
     }
     this.#identity(at, document);
+    this.#list(`${at}/pii`, document.pii, isAttributePath, 'a path into the attributes such as "address.street"');
+    const key = 'a field such as "customerId", or a path such as "attributes.customer.email"';
+    this.#list(`${at}/subjectKeys`, document.subjectKeys, isSubjectKey, key);
     return {
       rule: this.#rule(`${at}/rule`, document.rule),
       schema: this.#schema(`${at}/schema`, document.schema),
@@ -213,6 +228,17 @@ class CategoryCheck {
     const hint = near === undefined ? '' : `; did you mean ${near}?`;
     this.#add(pointer, 'invalid-value', `expected the id of a prioritization schema${hint}`);
     return undefined;
+  }
+
+  #list(pointer: string, list: unknown, isFine: (entry: unknown) => boolean, expected: string) {
+    if (list === undefined) return;
+    if (!Array.isArray(list) || list.length > personalPathsMax) {
+      this.#add(pointer, 'invalid-value', `expected a list of at most ${personalPathsMax} entries`);
+      return;
+    }
+    list.forEach((entry, index) => {
+      if (!isFine(entry)) this.#add(`${pointer}/${index}`, 'invalid-value', `expected ${expected}`);
+    });
   }
 
   #dueAfter(pointer: string, defaults: unknown): number | undefined {

@@ -7,4 +7,8 @@ export interface CategoryDocument {
   schema?: string;
   sla?: string;
   defaults?: { dueAfter?: string };
+  /** Paths into the attributes that hold personal data. */
+  pii?: string[];
+  /** Where else than in `customerId` an item names its person. */
+  subjectKeys?: string[];
 }

@@ -1,3 +1,5 @@
+import type { Note } from './event.js';
+import type { Personal } from './personal.js';
 import type { SettingsContent } from './settings.js';
 import type { Draft } from './work-item.js';
 
@@ -8,7 +10,9 @@ export type Command =
   | ItemCommand
   | Next
   | { type: 'expire' | 'activateDue'; id: string }
-  | ReplaceSettings;
+  | ReplaceSettings
+  | Erase
+  | { type: 'note'; note: NoteContent; by?: string; from?: string };
 
 interface Caller {
   by?: string;
@@ -16,6 +20,18 @@ interface Caller {
   from?: string;
   /** The client's Idempotency-Key with the fingerprint of the whole request. */
   key?: { key: string; fingerprint: string };
+}
+
+/** What a note says, without its time and who asked. */
+export type NoteContent = {
+  [T in Note['type']]: Omit<Extract<Note, { type: T }>, 'at' | 'by' | 'from' | 'key'>;
+}[Note['type']];
+
+/** The item's personal data goes, whatever state it is in; nothing else of it changes. */
+export interface Erase extends Caller {
+  type: 'erase';
+  id: string;
+  personal: Personal;
 }
 
 /** Puts a new version of one settings document in force. */

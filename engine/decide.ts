@@ -1,9 +1,10 @@
-import type { Command, Create, ItemCommand, Next, ReplaceSettings, Update } from './command.js';
+import type { Command, Create, Erase, ItemCommand, Next, ReplaceSettings, Update } from './command.js';
 import { expiresTooEarly, isExpiredAt } from './draft.js';
 import type { Event, ItemMoved, Move } from './event.js';
 import { itemRecord } from './item-record.js';
 import { readyStatus, refuseStep } from './life-cycle.js';
 import { mergePatch } from './patch.js';
+import { erasureOf } from './personal.js';
 import { fault, isRejection, type Rejection, reject } from './rejection.js';
 import { settingsReplaced } from './settings.js';
 import type { TenantState } from './state.js';
@@ -42,6 +43,10 @@ export function decide(state: TenantState, command: Command, now: Instant, newId
       return due(state, command.id, now, 'expired');
     case 'replaceSettings':
       return replaceSettings(state, command, now);
+    case 'erase':
+      return erase(state, command, now);
+    case 'note':
+      return { events: [{ ...command.note, at: now, by: command.by, from: command.from }], status: 200 };
     default:
       return move(state, command, now);
   }
@@ -209,6 +214,15 @@ function next(state: TenantState, command: Next, now: Instant): Decision | Rejec
     itemId: item.id,
     status: 200,
   };
+}
+
+/** Not a step of the item's life: it is for every state, and an item that has nothing left to erase stays as it is. */
+function erase(state: TenantState, { id, personal, by, from }: Erase, now: Instant): Decision | Rejection {
+  const item = state.documents.get(id);
+  if (item === undefined) return notFound(id);
+  const set = erasureOf(item, personal);
+  if (set === undefined) return { events: [], itemId: id, status: 200 };
+  return { events: [{ ...moved(item, 'erased', item.status, now, set), by, from }], itemId: id, status: 200 };
 }
 
 /** A command on one item, by id. */

@@ -7,12 +7,15 @@ import type { Instant, Status, WorkItem } from './work-item.js';
  * What has happened, in the past tense: the only way that state changes, and what the journal keeps for ever. An event
  * says the outcome, not the reasoning, so that replaying it needs no rule, no clock and no randomness.
  */
-export type Event = ItemEvent | SettingsReplaced;
+export type Event = ItemEvent | SettingsReplaced | Note;
 
 export type ItemEvent = ItemCreated | ItemUpdated | ItemMoved;
 
 /** A settings document was replaced as a whole; `settings.ts` knows the kinds. */
 export type SettingsReplaced = CategoriesReplaced | PrioritizationReplaced | CalendarsReplaced;
+
+/** Something happened to the tenant and changes no state: kept for the audit log. */
+export type Note = ErasureAnnounced | SubjectErased | SubjectExported;
 
 interface Common {
   at: Instant;
@@ -48,6 +51,7 @@ export const moves = [
   'assigned',
   'unassigned',
   'expired',
+  'erased',
 ] as const;
 
 export type Move = (typeof moves)[number];
@@ -78,4 +82,31 @@ export interface CalendarsReplaced extends Common {
   type: 'calendarsReplaced';
   version: number;
   calendars: CalendarDocument[];
+}
+
+/** An erasure is about to rewrite rows of the journal: what their events' SHA-256 will be. */
+export interface ErasureAnnounced extends Common {
+  type: 'erasureAnnounced';
+  erasure: string;
+  rows: { seq: number; digest: Uint8Array }[];
+}
+
+/** All that was known of a person is erased; the ledger of erasures knows who it was, as a keyed hash. */
+export interface SubjectErased extends Common {
+  type: 'subjectErased';
+  erasure: string;
+  items: number;
+  journalRows: number;
+}
+
+/** Somebody was given all that is known of a person. */
+export interface SubjectExported extends Common {
+  type: 'subjectExported';
+  items: number;
+}
+
+const notes: ReadonlySet<string> = new Set(['erasureAnnounced', 'subjectErased', 'subjectExported']);
+
+export function isNote(event: Event): event is Note {
+  return notes.has(event.type);
 }

@@ -55,6 +55,8 @@ export const curvePointsMax = 64;
 export const segmentWeightsMax = 1000;
 export const categoriesMax = 5000;
 export const categoryDepthMax = 8;
+/** Paths of personal data, and keys of persons, that one category names. */
+export const personalPathsMax = 100;
 export const ruleLengthMax = 2048;
 export const calendarsMax = 64;
 /** Opening hours of one calendar's week: seven days with six spells each. */

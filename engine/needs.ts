@@ -38,6 +38,7 @@ export function needsOf(
       needHeads(state, now, needs);
       break;
     case 'replaceSettings':
+    case 'note':
       break;
     default:
       needItem(state, command.id, absent, needs);

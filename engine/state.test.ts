@@ -130,7 +130,7 @@ class Run {
   }
 
   private act(): void {
-    const choice = this.tape.below(20);
+    const choice = this.tape.below(21);
     if (choice < 6) this.create();
     else if (choice < 8) this.decide({ type: 'next', agentId: 'agent' });
     else if (choice < 13) this.move();
@@ -138,7 +138,8 @@ class Run {
     else if (choice < 15) this.publish();
     else if (choice < 16) this.stepRebuild();
     else if (choice < 19) this.now += Math.max(0, this.tape.pick(afterNow));
-    else this.snapshotSlice();
+    else if (choice < 20) this.snapshotSlice();
+    else this.erase();
   }
 
   private create(): void {
@@ -157,6 +158,7 @@ class Run {
       dueDateTime: time(),
       expirationDateTime: time(),
       sourceVersion: tape.maybe([1, 2, 3]),
+      customerId: tape.maybe(['p1', 'p2']),
       attributes: { kind: tape.pick(['a', 'a', 'b', 'x']) },
     };
     const draft = parseDraft(JSON.parse(JSON.stringify(value)), { now });
@@ -177,6 +179,16 @@ class Run {
     const type = this.tape.pick(itemCommands);
     const ifMatch = this.tape.below(6) === 0 ? 1 : undefined;
     this.decide({ type, id: this.anyId(), ifMatch, reason: this.tape.maybe(['why']), agentId: 'agent' });
+  }
+
+  /** Whatever is erased, the queue's order is what it was. */
+  private erase(): void {
+    const before = this.expectedOrder().map(({ id }) => id);
+    this.decide({ type: 'erase', id: this.anyId(), personal: { keys: ['customerId'], paths: ['kind', 'name'] } });
+    assert.deepEqual(
+      this.expectedOrder().map(({ id }) => id),
+      before,
+    );
   }
 
   private update(): void {
@@ -252,6 +264,9 @@ class Run {
         this.published = { ...this.published, schemas: event.schemas };
         break;
       case 'calendarsReplaced':
+      case 'erasureAnnounced':
+      case 'subjectErased':
+      case 'subjectExported':
         break;
       default: {
         const { id, version, status, at, set } = event;
@@ -405,7 +420,7 @@ function assertSound(item: WorkItem, now: Instant): void {
     assert.ok(item.preclassified || item.rule !== undefined, `somebody classified: ${text}`);
   }
   if (status === 'errorheld' && item.rule === undefined && item.category !== undefined) {
-    assert.match(item.error!, /^the source named category/, `a category that stays was named: ${text}`);
+    assert.match(item.error!, /^the source named category|^\[erased\]$/, `a category that stays was named: ${text}`);
   }
   if (status === 'scheduled') assert.ok(item.activationDateTime! > now, `its time has not come: ${text}`);
   if (status === 'queued') assert.ok(!(item.activationDateTime! > now), `its time has come: ${text}`);

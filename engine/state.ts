@@ -123,6 +123,10 @@ export class TenantState {
       case 'calendarsReplaced':
         this.#publish(event);
         break;
+      case 'erasureAnnounced':
+      case 'subjectErased':
+      case 'subjectExported':
+        break;
       default:
         this.#move(event, projectedSeq, now);
     }

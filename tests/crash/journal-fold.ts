@@ -1,4 +1,4 @@
-import type { Event, ItemEvent, ItemMoved } from '../../engine/event.js';
+import { type Event, type ItemEvent, type ItemMoved, isNote } from '../../engine/event.js';
 import { isSettingsReplaced } from '../../engine/settings.js';
 import type { WorkItem } from '../../engine/work-item.js';
 import { query } from '../../stores/conformance/test-database.js';
@@ -86,7 +86,7 @@ export class JournalFold {
   }
 
   #apply(event: Event, seq: number): void {
-    if (isSettingsReplaced(event)) return;
+    if (isSettingsReplaced(event) || isNote(event)) return;
     const itemId = 'item' in event ? event.item.id : event.id;
     if (event.key !== undefined) this.#rememberKey(event.key.key, itemId, event.type, seq);
     const before = this.items.get(itemId);
@@ -152,6 +152,8 @@ function actionOf(event: ItemEvent, now: ItemState): Action {
       return { do: event.by === 'timer' ? 'activateDue' : 'activate' };
     case 'expired':
       return { do: 'expire' };
+    case 'erased':
+      throw new Error('nobody erases under the crash load');
     default:
       return { do: commandOf[event.type] };
   }

@@ -57,6 +57,10 @@ export class OrderReplay {
         return;
       case 'calendarsReplaced':
         throw new Error('the replay knows wall time only');
+      case 'erasureAnnounced':
+      case 'subjectErased':
+      case 'subjectExported':
+        return;
       case 'created':
       case 'updated':
         this.#keep(event.item);

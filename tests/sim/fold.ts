@@ -26,6 +26,7 @@ const origins: Record<Move, readonly Status[]> = {
   assigned: ['queued'],
   unassigned: ['assigned'],
   expired: unattended,
+  erased: [...open, ...ended],
 };
 
 /** What is known of an Idempotency-Key from the journal. */
@@ -126,6 +127,9 @@ export class Fold {
         break;
       case 'categoriesReplaced':
       case 'calendarsReplaced':
+      case 'erasureAnnounced':
+      case 'subjectErased':
+      case 'subjectExported':
         break;
       default:
         this.#moved(event);
