@@ -47,7 +47,8 @@ function readCreate(
   const draft = parseDraft(value, { now, attributesBytesMax: state.attributesBytesMax, tenantId: state.tenantId });
   if (isRejection(draft)) return draft;
   const { mode, by, from } = request;
-  const command: Command = { type: 'create', draft, mode, by, from };
+  const parsed = (value as { attributes?: object | null }).attributes ?? undefined;
+  const command: Command = { type: 'create', draft, parsed, mode, by, from };
   if (key !== undefined) command.key = { key, fingerprint: `create:${mode}:${draft.fingerprint}` };
   return command;
 }

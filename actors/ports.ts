@@ -137,7 +137,6 @@ export interface Projection {
 export interface OpenItems {
   count: number;
   id: string[];
-  captureId: (string | null)[];
   status: Status[];
   category: (string | null)[];
   customerSegment: (string | null)[];

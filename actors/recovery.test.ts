@@ -69,7 +69,7 @@ function contentOf(state: TenantState, now: number): object {
     if (!table.isOpen(slot)) continue;
     const texts = [table.segments.textOf(table.segment[slot]), table.agents.textOf(table.agent[slot])];
     const numbers = [table.seq[slot], table.version[slot], table.status[slot], table.businessValue[slot]];
-    rows.push([table.idOf(slot), table.created[slot], table.due[slot], table.captureHash[slot], ...numbers, ...texts]);
+    rows.push([table.idOf(slot), table.created[slot], table.due[slot], ...numbers, ...texts]);
   }
   return {
     rows: rows.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1)),

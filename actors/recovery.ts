@@ -141,7 +141,6 @@ function restoreSlice(state: TenantState, slice: OpenItems, now: Instant): void 
 function schedulingOf(slice: OpenItems, i: number): Scheduling {
   return {
     id: slice.id[i],
-    captureId: slice.captureId[i] ?? undefined,
     seq: slice.seq[i],
     version: slice.version[i],
     status: slice.status[i],

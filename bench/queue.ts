@@ -106,7 +106,6 @@ function fill(table: ItemTable, items: number, random: () => number): void {
   for (let at = 0; at < items; at++) {
     const slot = table.addWords(at, (random() * 2 ** 32) >>> 0, (random() * 2 ** 32) >>> 0, (random() * 2 ** 32) >>> 0);
     schedule(table, slot, at, random);
-    table.setCaptureHash(slot, (random() * 2 ** 32) >>> 0, at + 1);
   }
 }
 

@@ -60,8 +60,8 @@ export class CategoryTree {
    * A category without a rule is reached only when a source names it. A rule without an answer (a missing key, say)
    * ends the search with an error that names it: passing over it would be a guess.
    */
-  classify(draft: Draft): Verdict {
-    const view = viewOf(draft, this.#readsAttributes);
+  classify(draft: Draft, parsed?: object): Verdict {
+    const view = viewOf(draft, this.#readsAttributes, parsed);
     let found: Category | undefined;
     let level = this.#roots;
     try {

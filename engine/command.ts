@@ -46,6 +46,8 @@ export interface ReplaceSettings {
 export interface Create extends Caller {
   type: 'create';
   draft: Draft;
+  /** The draft's attributes as they were parsed, where they are at hand: rules need not parse the text again. */
+  parsed?: object;
   mode: 'create' | 'upsert';
 }
 

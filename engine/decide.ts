@@ -69,7 +69,7 @@ function create(state: TenantState, command: Create, now: Instant, newId: () => 
   if (existing !== undefined) return repeat(state, command, existing, now);
   // Not earlier: a repeated create is answered as the first time, also when its item has expired meanwhile.
   if (isExpiredAt(draft.expirationDateTime, draft.createdDateTime ?? now)) return expired();
-  const item = newItem(state, draft, now, newId());
+  const item = newItem(state, draft, now, newId(), command.parsed);
   const event: Event = { type: 'created', at: now, by: command.by, from: command.from, item };
   return { events: [keyed(event, command, 201)], itemId: item.id, status: 201 };
 }
@@ -111,9 +111,9 @@ function isOlder(draft: Draft, existing: WorkItem): boolean {
 }
 
 /** The item that a draft becomes: classified, with its category's defaults, in the state in which it will rest. */
-export function newItem(state: TenantState, draft: Draft, now: Instant, id: string): WorkItem {
+export function newItem(state: TenantState, draft: Draft, now: Instant, id: string, parsed?: object): WorkItem {
   const createdDateTime = draft.createdDateTime ?? now;
-  const verdict = classified(state, draft, createdDateTime, now);
+  const verdict = classified(state, draft, createdDateTime, now, parsed);
   const { status } = verdict;
   const { attributes, fingerprint } = draft;
   const [seq, version, updatedDateTime] = [state.seq + 1, 1, now];
@@ -124,8 +124,8 @@ export function newItem(state: TenantState, draft: Draft, now: Instant, id: stri
 type Classified = Pick<WorkItem, 'status' | 'category' | 'rule' | 'error' | 'dueDateTime' | 'preclassified'>;
 
 /** Asks the source's category or the rules; without an answer the item is errorheld and says why. */
-function classified(state: TenantState, draft: Draft, created: Instant, now: Instant): Classified {
-  const verdict = state.classify(draft);
+function classified(state: TenantState, draft: Draft, created: Instant, now: Instant, parsed?: object): Classified {
+  const verdict = state.classify(draft, parsed);
   if ('error' in verdict) return { status: 'errorheld', error: verdict.error, category: draft.category };
   const due = draft.dueDateTime ?? defaultDue(state, verdict.category, draft.activationDateTime ?? created);
   const { category, rule, preclassified } = verdict;

@@ -3,6 +3,11 @@ import type { WorkItem } from './work-item.js';
 /** Rough heap cost of an item beside its attributes text: the object and its short strings. */
 const itemOverheadBytes = 600;
 
+interface Held {
+  item: WorkItem;
+  pending: boolean;
+}
+
 /**
  * The work items whose full text is in memory. The actor's rule is: **an item may change only while its document is
  * here**; one that is not here is exactly what the `work_item` table says.
@@ -12,21 +17,21 @@ const itemOverheadBytes = 600;
  *   the actor calls when no load is under way: a load that arrives late can then never bring back an older version.
  */
 export class Documents {
-  readonly #pending = new Map<string, WorkItem>();
-  readonly #pendingByCapture = new Map<string, string>();
-  readonly #recent = new Map<string, WorkItem>();
-  readonly #recentByCapture = new Map<string, string>();
+  /** Those that were used least recently stand first; a pending one that has come to the front goes back to the end. */
+  readonly #held = new Map<string, Held>();
+  readonly #idByCapture = new Map<string, string>();
   readonly #bytesMax: number;
+  #pendingCount = 0;
   #pendingBytes = 0;
-  #evictions = 0;
   #recentBytes = 0;
+  #evictions = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
   get pendingCount(): number {
-    return this.#pending.size;
+    return this.#pendingCount;
   }
 
   get pendingBytes(): number {
@@ -43,75 +48,92 @@ export class Documents {
   }
 
   has(id: string): boolean {
-    return this.#pending.has(id) || this.#recent.has(id);
+    return this.#held.has(id);
   }
 
   get(id: string): WorkItem | undefined {
-    const pending = this.#pending.get(id);
-    if (pending !== undefined) return pending;
-    const recent = this.#recent.get(id);
-    if (recent !== undefined) {
-      this.#recent.delete(id);
-      this.#recent.set(id, recent);
-    }
-    return recent;
+    const held = this.#held.get(id);
+    if (held === undefined) return undefined;
+    if (!held.pending) this.#toEnd(id, held);
+    return held.item;
   }
 
-  /** The unprojected item with this captureId, open or closed. */
-  pendingByCapture(captureId: string): WorkItem | undefined {
-    const id = this.#pendingByCapture.get(captureId);
-    return id === undefined ? undefined : this.#pending.get(id);
-  }
-
-  /** A projected item with this captureId that is at hand; closed items are found by it, open ones by their column. */
-  recentByCapture(captureId: string): WorkItem | undefined {
-    const id = this.#recentByCapture.get(captureId);
-    return id === undefined ? undefined : this.#recent.get(id);
+  /** The item with this captureId, open or closed, if it is here. */
+  byCapture(captureId: string): WorkItem | undefined {
+    const id = this.#idByCapture.get(captureId);
+    return id === undefined ? undefined : this.get(id);
   }
 
   /** The item has changed: it stays until `settle` hears that this version is projected. */
   put(item: WorkItem): void {
-    const before = this.#pending.get(item.id);
-    if (before !== undefined) this.#pendingBytes -= bytesOf(before);
-    else this.#forget(item.id);
-    this.#pending.set(item.id, item);
-    this.#pendingBytes += bytesOf(item);
-    if (item.captureId !== undefined) this.#pendingByCapture.set(item.captureId, item.id);
+    const held = this.#held.get(item.id);
+    if (held === undefined) this.#add({ item, pending: true });
+    else {
+      this.#uncount(held);
+      held.item = item;
+      held.pending = true;
+      this.#toEnd(item.id, held);
+      this.#count(held);
+    }
   }
 
   /** The table holds this version now. */
   settle(projected: WorkItem): void {
-    const item = this.#pending.get(projected.id);
-    if (item === undefined || item.version > projected.version) return;
-    this.#pending.delete(item.id);
-    this.#pendingBytes -= bytesOf(item);
-    if (item.captureId !== undefined) this.#pendingByCapture.delete(item.captureId);
-    this.offer(item);
+    const held = this.#held.get(projected.id);
+    if (held === undefined || !held.pending || held.item.version > projected.version) return;
+    this.#uncount(held);
+    held.pending = false;
+    this.#count(held);
   }
 
   /** An item as the table has it; ignored when a document is here already, which is as new or newer. */
   offer(item: WorkItem): void {
-    if (this.has(item.id)) return;
-    this.#recent.set(item.id, item);
-    this.#recentBytes += bytesOf(item);
-    if (item.captureId !== undefined) this.#recentByCapture.set(item.captureId, item.id);
+    if (!this.has(item.id)) this.#add({ item, pending: false });
   }
 
   /** Lets the least recently used go until the cache is within its bound. */
   evict(): void {
-    for (const id of this.#recent.keys()) {
+    for (const [id, held] of this.#held) {
       if (this.#recentBytes <= this.#bytesMax) return;
-      this.#forget(id);
-      this.#evictions++;
+      if (held.pending) this.#toEnd(id, held);
+      else {
+        this.#forget(id, held);
+        this.#evictions++;
+      }
     }
   }
 
-  #forget(id: string): void {
-    const item = this.#recent.get(id);
-    if (item === undefined) return;
-    this.#recent.delete(id);
-    this.#recentBytes -= bytesOf(item);
-    if (item.captureId !== undefined) this.#recentByCapture.delete(item.captureId);
+  #add(held: Held): void {
+    const { id, captureId } = held.item;
+    this.#held.set(id, held);
+    if (captureId !== undefined) this.#idByCapture.set(captureId, id);
+    this.#count(held);
+  }
+
+  #forget(id: string, held: Held): void {
+    const { captureId } = held.item;
+    this.#held.delete(id);
+    if (captureId !== undefined) this.#idByCapture.delete(captureId);
+    this.#uncount(held);
+  }
+
+  #toEnd(id: string, held: Held): void {
+    this.#held.delete(id);
+    this.#held.set(id, held);
+  }
+
+  #count(held: Held): void {
+    if (held.pending) {
+      this.#pendingCount++;
+      this.#pendingBytes += bytesOf(held.item);
+    } else this.#recentBytes += bytesOf(held.item);
+  }
+
+  #uncount(held: Held): void {
+    if (held.pending) {
+      this.#pendingCount--;
+      this.#pendingBytes -= bytesOf(held.item);
+    } else this.#recentBytes -= bytesOf(held.item);
   }
 }
 

@@ -32,8 +32,15 @@ export function parseInstant(text: string): Instant | undefined {
 
 /** `2026-03-01T09:30:15.123Z`. */
 export function formatInstant(ms: Instant): string {
-  return new Date(ms).toISOString();
+  if (ms === formattedMs) return formatted;
+  formatted = new Date(ms).toISOString();
+  formattedMs = ms;
+  return formatted;
 }
+
+/** Most texts of one turn say the same instant: 0.3 us each. */
+let formattedMs = 0;
+let formatted = '1970-01-01T00:00:00.000Z';
 
 /** Days since 1970-01-01, NaN when there is no such day. Counts leap days as the Gregorian calendar has them. */
 function dayNumber(year: number, month: number, day: number): number {

@@ -27,7 +27,7 @@ test('a text that is no UUID is never found and never added', () => {
   }
 });
 
-test('a slot used again has none of its predecessor: times, value, texts, captureId', () => {
+test('a slot used again has none of its predecessor: times, value, texts', () => {
   const table = new ItemTable();
   const slot = table.add(randomUUID());
   table.setTimes(slot, { created: 1, activation: 2, due: 3, expiration: 4 });
@@ -35,9 +35,7 @@ test('a slot used again has none of its predecessor: times, value, texts, captur
   table.setCategory(slot, 'a/b');
   table.setSegment(slot, 'gold');
   table.setAgent(slot, 'ann');
-  table.setCapture(slot, 'order-1');
   table.remove(slot);
-  assert.deepEqual(table.findCapture('order-1'), []);
   assert.equal(table.segments.find('gold'), 0);
   assert.equal(table.add(randomUUID()), slot);
   assert.deepEqual(
@@ -66,20 +64,6 @@ test('a text keeps its number while one item has it, and a category keeps it for
   assert.equal(table.categories.find('noise'), noise);
 });
 
-test('items with the same captureId hash are all found, and only they', () => {
-  const table = new ItemTable();
-  const slots = Array.from({ length: 3 }, () => table.add(randomUUID()));
-  table.setCapture(slots[0], 'same');
-  table.setCapture(slots[1], 'other');
-  table.setCapture(slots[2], 'same');
-  assert.deepEqual(table.findCapture('same').toSorted(), [slots[0], slots[2]]);
-  table.setCapture(slots[0], undefined);
-  assert.deepEqual(table.findCapture('same'), [slots[2]]);
-  const copy = table.add(randomUUID());
-  table.setCaptureHash(copy, table.captureHash[slots[1]], table.captureHash2[slots[1]]);
-  assert.deepEqual(table.findCapture('other').toSorted(), [slots[1], copy]);
-});
-
 test('whether it grows in steps, at once or ahead, no item moves and none is lost', () => {
   for (const way of ['steps', 'at once', 'reserved'] as const) {
     const table = new ItemTable();
@@ -88,7 +72,6 @@ test('whether it grows in steps, at once or ahead, no item moves and none is los
     for (const [at, id] of ids.entries()) {
       const slot = table.add(id);
       table.seq[slot] = at;
-      table.setCapture(slot, id);
       if (way === 'steps') table.growStep();
     }
     assert.equal(table.size, ids.length);
@@ -96,7 +79,6 @@ test('whether it grows in steps, at once or ahead, no item moves and none is los
       const slot = table.find(ids[at]);
       assert.equal(table.seq[slot], at);
       assert.equal(table.idOf(slot), ids[at]);
-      assert.deepEqual(table.findCapture(ids[at]), [slot]);
     }
   }
 });

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { Hash } from './hash.js';
 import { Interner } from './interner.js';
 import { SlotIndex } from './slot-index.js';
 import { formatUuid, hashUuid, parseUuid } from './uuid.js';
@@ -8,7 +7,6 @@ import type { Instant } from './work-item.js';
 const capacityMin = 1024;
 /** Tables below this double, at once: 3 ms at most. Above, memory counts: a fifth more, one column a step. */
 const doublingMax = 65_536;
-const none: readonly number[] = Object.freeze([]);
 
 /** A column that another part keeps by slot and that must grow with the table, such as the queue's places. */
 export interface SlotColumn {
@@ -44,9 +42,6 @@ export class ItemTable {
   category = new Uint32Array(capacityMin);
   segment = new Uint32Array(capacityMin);
   agent = new Uint32Array(capacityMin);
-  /** Two lanes of the captureId's hash; 0/0 = none. Written by `setCapture...` only. */
-  captureHash = new Uint32Array(capacityMin);
-  captureHash2 = new Uint32Array(capacityMin);
   /** Four words an item, big-endian. */
   idWords = new Uint32Array(capacityMin * 4);
   idHash = new Uint32Array(capacityMin);
@@ -56,9 +51,7 @@ export class ItemTable {
   readonly agents = new Interner();
 
   private readonly ids = new SlotIndex(this.idHash);
-  private readonly captures = new SlotIndex(this.captureHash);
   private readonly columns: SlotColumn[] = columnNames.map((name) => ownColumn(this, name));
-  private readonly hash = new Hash();
   private readonly words = new Uint32Array(4);
   private used = 0;
   private open = 0;
@@ -123,7 +116,6 @@ export class ItemTable {
   remove(slot: number): void {
     assert(this.isOpen(slot), 'only an open item is removed');
     this.ids.remove(slot);
-    this.setCaptureHash(slot, 0, 0);
     this.setSegment(slot, undefined);
     this.setAgent(slot, undefined);
     this.seq[slot] = -1;
@@ -145,34 +137,6 @@ export class ItemTable {
     const words = this.idWords;
     const at = slot * 4;
     return formatUuid(words[at], words[at + 1], words[at + 2], words[at + 3]);
-  }
-
-  /** Open items whose captureId has the hash of this one: nearly always none or one; the caller compares the text. */
-  findCapture(captureId: string): readonly number[] {
-    this.hash.text(captureId);
-    const second = this.hash.b >>> 0;
-    let slot = this.captures.first(this.hash.a >>> 0);
-    if (slot < 0) return none;
-    const found: number[] = [];
-    for (; slot >= 0; slot = this.captures.another()) if (this.captureHash2[slot] === second) found.push(slot);
-    return found;
-  }
-
-  setCapture(slot: number, captureId: string | undefined): void {
-    if (captureId === undefined) {
-      this.setCaptureHash(slot, 0, 0);
-      return;
-    }
-    this.hash.text(captureId);
-    this.setCaptureHash(slot, this.hash.a >>> 0, this.hash.b >>> 0);
-  }
-
-  /** `setCapture` for a hash that is at hand, as snapshots keep it. */
-  setCaptureHash(slot: number, lane: number, lane2: number): void {
-    if (this.captureHash[slot] !== 0 || this.captureHash2[slot] !== 0) this.captures.remove(slot);
-    this.captureHash[slot] = lane;
-    this.captureHash2[slot] = lane2;
-    if (lane !== 0 || lane2 !== 0) this.captures.insert(slot);
   }
 
   setCategory(slot: number, path: string | undefined): void {
@@ -221,14 +185,13 @@ export class ItemTable {
       this.growColumn();
       return true;
     }
-    return this.ids.growStep() || this.captures.growStep();
+    return this.ids.growStep();
   }
 
   /** Makes room for `count` items in all, at once: for a recovery that knows how many will come. */
   reserve(count: number): void {
     if (count > this.slots) this.growTo(Math.ceil(count / 1024) * 1024);
     this.ids.reserve(count);
-    this.captures.reserve(count);
   }
 
   private target(): number {
@@ -254,7 +217,6 @@ export class ItemTable {
 
   private shareHashes(): void {
     this.ids.hashes = this.idHash;
-    this.captures.hashes = this.captureHash;
   }
 
   private takeSlot(): number {
@@ -279,8 +241,6 @@ export class ItemTable {
     this.category[slot] = 0;
     this.segment[slot] = 0;
     this.agent[slot] = 0;
-    this.captureHash[slot] = 0;
-    this.captureHash2[slot] = 0;
   }
 
   private findWords(hash: number, w0: number, w1: number, w2: number, w3: number): number {
@@ -309,8 +269,6 @@ const columnNames = [
   'category',
   'segment',
   'agent',
-  'captureHash',
-  'captureHash2',
   'idHash',
   'idWords',
 ] as const satisfies ColumnName[];

@@ -104,14 +104,15 @@ export interface RuleView {
 
 const timeSuffix = 'DateTime';
 
-export function viewOf(draft: Draft, withAttributes: boolean): RuleView {
+/** @param parsed the draft's attributes as they were parsed, if they are at hand: it may be changed. */
+export function viewOf(draft: Draft, withAttributes: boolean, parsed?: object): RuleView {
   const item = new RuleItem();
   for (const [name, value] of Object.entries(draft)) {
     if (value !== undefined && name !== 'attributes') {
       item[name] = typeof value === 'number' && name.endsWith(timeSuffix) ? new Date(value) : value;
     }
   }
-  item.attributes = withAttributes ? attributesOf(draft.attributes) : {};
+  item.attributes = withAttributes ? attributesOf(draft.attributes, parsed) : {};
   return { item, characters: draft.attributes.length + textCharacters };
 }
 
@@ -123,8 +124,8 @@ const wideKeys = 32;
  * The attributes as CEL values. The library takes an object's `constructor` property for its class, and walks all keys
  * of an object to learn its type, at every comparison: where that is a key of the data, or the object is wide, a Map.
  */
-function attributesOf(text: string): unknown {
-  const value: unknown = JSON.parse(text);
+function attributesOf(text: string, parsed: object | undefined): unknown {
+  const value: unknown = parsed ?? JSON.parse(text);
   return text.length > smallCharacters || text.includes('"constructor":') ? withMaps(value) : value;
 }
 

@@ -5,13 +5,13 @@ import type { TenantState } from './state.js';
 import type { Instant } from './work-item.js';
 
 /** Grows with every change of what a chunk holds; a snapshot of another format is not read. */
-export const snapshotFormat = 2;
+export const snapshotFormat = 3;
 /** Open items of one chunk: about 90 bytes each, so that a chunk stays below 256 KB. */
 export const chunkItems = 2500;
 const knownBytesAChunk = 240 * 1024;
 
 const floats = ['created', 'activation', 'due', 'expiration', 'seq', 'businessValue'] as const;
-const integers = ['version', 'captureHash', 'captureHash2'] as const;
+const integers = ['version'] as const;
 const texts = ['category', 'segment', 'agent'] as const;
 
 interface ItemsChunk {
@@ -175,7 +175,6 @@ export class SnapshotReader {
       table.setCategory(slot, dictionary[columns.category[i]] || undefined);
       table.setSegment(slot, dictionary[columns.segment[i]] || undefined);
       table.setAgent(slot, dictionary[columns.agent[i]] || undefined);
-      table.setCaptureHash(slot, columns.captureHash[i], columns.captureHash2[i]);
     }
   }
 

@@ -389,7 +389,6 @@ function contentOf(state: TenantState, now: Instant): object {
         table.segments.textOf(table.segment[slot]),
         table.agents.textOf(table.agent[slot]),
       ],
-      capture: [table.captureHash[slot], table.captureHash2[slot]],
     });
   }
   const order = state.queue.top(now, table.size + 1).map((slot) => table.idOf(slot));

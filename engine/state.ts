@@ -179,28 +179,21 @@ export class TenantState {
   }
 
   /** Which category the item falls into: the one that its source named, or the first that a rule finds. */
-  classify(draft: Draft): { category: string; rule?: string; preclassified?: true } | { error: string } {
+  classify(
+    draft: Draft,
+    parsed?: object,
+  ): { category: string; rule?: string; preclassified?: true } | { error: string } {
     if (draft.category !== undefined) {
       if (this.categories.has(draft.category)) return { category: draft.category, preclassified: true };
       return { error: `the source named category ${draft.category}, which does not exist` };
     }
-    const verdict = this.categories.classify(draft);
+    const verdict = this.categories.classify(draft, parsed);
     return 'error' in verdict ? verdict : { category: verdict.path, rule: verdict.rule };
   }
 
   /** The item with this captureId, if its document is at hand (`needs.ts` makes sure that it is). */
   findByCapture(captureId: string): WorkItem | undefined {
-    const pending = this.documents.pendingByCapture(captureId);
-    if (pending !== undefined) return pending;
-    const slot = this.slotByCapture(captureId);
-    if (slot >= 0) return this.documents.get(this.table.idOf(slot));
-    return this.documents.recentByCapture(captureId);
-  }
-
-  /** The open item's slot, -1 when no open item at hand has this captureId. */
-  slotByCapture(captureId: string): number {
-    const slots = this.table.findCapture(captureId);
-    return slots.find((slot) => this.documents.get(this.table.idOf(slot))?.captureId === captureId) ?? -1;
+    return this.documents.byCapture(captureId);
   }
 
   /** The first answer under this Idempotency-Key, if it is at hand. */
@@ -313,7 +306,6 @@ export class TenantState {
     table.setSegment(slot, item.customerSegment);
     table.setAgent(slot, item.assignedTo);
     table.businessValue[slot] = item.businessValue ?? 0;
-    table.setCapture(slot, item.captureId);
   }
 
   #enqueue(slot: number, status: Status, now: Instant): void {

@@ -15,7 +15,6 @@ export function newOpenItems(capacity: number): OpenItems {
   return {
     count: 0,
     id: [],
-    captureId: [],
     status: [],
     category: [],
     customerSegment: [],

@@ -181,7 +181,6 @@ function byId<T extends { id: string }>(list: T[]): T[] {
 function scheduling(one: WorkItem) {
   return {
     id: one.id,
-    captureId: one.captureId ?? null,
     status: one.status,
     category: one.category ?? null,
     customerSegment: one.customerSegment ?? null,
@@ -199,7 +198,6 @@ function scheduling(one: WorkItem) {
 function rows(slice: OpenItems): ReturnType<typeof scheduling>[] {
   return Array.from({ length: slice.count }, (_, row) => ({
     id: slice.id[row]!,
-    captureId: slice.captureId[row]!,
     status: slice.status[row]!,
     category: slice.category[row]!,
     customerSegment: slice.customerSegment[row]!,

@@ -120,7 +120,6 @@ function columns(items: WorkItem[]): OpenItems {
   for (const item of items) {
     const row = slice.count++;
     slice.id.push(item.id);
-    slice.captureId.push(item.captureId ?? null);
     slice.status.push(item.status);
     slice.category.push(item.category ?? null);
     slice.customerSegment.push(item.customerSegment ?? null);

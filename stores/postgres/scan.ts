@@ -18,7 +18,7 @@ const scanTimeouts = { statementTimeoutMs: 600_000, queryTimeoutMs: 0, lockTimeo
 const knownSlice = 10_000;
 
 const openQuery = `
-  SELECT id, capture_id, status, category, customer_segment, assigned_to, created_at, activation_at, due_at,
+  SELECT id, status, category, customer_segment, assigned_to, created_at, activation_at, due_at,
          expiration_at, business_value, seq, version
     FROM iwd.work_item WHERE status IN (${openStatuses.map((status) => `'${status}'`).join(', ')})`;
 
@@ -63,7 +63,6 @@ async function scanTexts(databaseUrl: string, query: string, each: (texts: strin
 function readOpenItem(row: Row, slice: OpenItems): void {
   const at = slice.count++;
   slice.id.push(row.uuid());
-  slice.captureId.push(row.text());
   slice.status.push(row.text() as Status);
   slice.category.push(row.text());
   slice.customerSegment.push(row.text());

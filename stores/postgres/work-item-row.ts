@@ -52,23 +52,24 @@ export function columnOf(field: keyof WorkItem): string | undefined {
   return ownColumn.get(field);
 }
 
-/** The item as one JSON object; `attributes` is JSON text already and goes in as it is. */
+/**
+ * The item as one JSON object. Written by hand because it runs for every item that is projected: one pass over the
+ * fields, and the attributes, which are JSON text already, go in as they are.
+ */
 export function toJson(item: WorkItem): string {
   const source = item as unknown as Record<string, unknown>;
-  const record: Record<string, unknown> = {};
-  for (const [column, field] of columns) {
+  let json = '{';
+  let extra = '';
+  for (const field in source) {
     const value = source[field];
-    if (value !== undefined && field !== 'attributes') record[column] = value;
+    if (value === undefined || field === 'attributes') continue;
+    const column = ownColumn.get(field);
+    const text = typeof value === 'number' ? value : JSON.stringify(value);
+    if (column === undefined) extra += `${extra === '' ? '' : ','}"${field}":${text}`;
+    else json += `"${column}":${text},`;
   }
-  const extra: Record<string, unknown> = {};
-  let hasExtra = false;
-  for (const field of Object.keys(item)) {
-    if (ownColumn.has(field) || source[field] === undefined) continue;
-    extra[field] = source[field];
-    hasExtra = true;
-  }
-  if (hasExtra) record.extra = extra;
-  return `${JSON.stringify(record).slice(0, -1)},"attributes":${item.attributes}}`;
+  if (extra !== '') json += `"extra":{${extra}},`;
+  return `${json}"attributes":${item.attributes}}`;
 }
 
 /** The item of a row; fields that the item does not have are absent. */
