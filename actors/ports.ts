@@ -1,4 +1,6 @@
 import type { Event } from '../engine/event.js';
+import type { Filter } from '../engine/filter.js';
+import type { SortKey, SortPosition } from '../engine/item-sort.js';
 import type { SettingsContent } from '../engine/settings.js';
 import type { Instant, Status, WorkItem } from '../engine/work-item.js';
 
@@ -160,6 +162,28 @@ export interface ItemQuery {
   beforeSeq?: number;
 }
 
+export interface ItemSearch {
+  /** Absent: all items. */
+  filter?: Filter;
+  /** The moment that the filter's relative times count from. */
+  now: Instant;
+  sort: readonly SortKey[];
+  limit: number;
+  /** Only what comes after this in the order. */
+  after?: SortPosition;
+}
+
+/** A search that was given up because it took too long, or was not begun because too many wait. */
+export class SearchRefused extends Error {
+  override name = 'SearchRefused';
+  readonly code: 'query-too-slow' | 'too-many-requests';
+
+  constructor(code: SearchRefused['code']) {
+    super(code);
+    this.code = code;
+  }
+}
+
 /** The follower's tables: work items, their history, remembered keys, settings. Derived; rebuilt from the journal. */
 export interface ProjectionStore {
   /** Number of the last event projected. */
@@ -170,6 +194,13 @@ export interface ProjectionStore {
   loadByCapture(captureIds: readonly string[]): Promise<WorkItem[]>;
   findKeys(keys: readonly string[]): Promise<KeyRecord[]>;
   list(query: ItemQuery): Promise<WorkItem[]>;
+  /**
+   * One page of what the filter matches, and how many it matches in all, counted to `countMax` at most. This and
+   * `matchingIds` throw `SearchRefused` instead of taking long.
+   */
+  search(search: ItemSearch, countMax: number): Promise<{ items: WorkItem[]; count: number }>;
+  /** Ids of what the filter matches at `now`, oldest first, at most `limit`. */
+  matchingIds(filter: Filter, now: Instant, limit: number): Promise<string[]>;
   /** Oldest first, after `afterSeq`, at most `limit`. */
   history(itemId: string, afterSeq: number, limit: number): Promise<HistoryEntry[]>;
   /** The newest record of each kind, or the given version. */

@@ -56,14 +56,17 @@ function testOf(filter: Filter, now: Instant): Test {
 function readerOf({ field, fieldKind, path = [] }: FilterCondition): Read {
   if (fieldKind === 'flag') return ({ item }) => item[field] === true;
   if (fieldKind !== 'attribute') return ({ item }) => item[field];
-  return ({ attributes }) => {
-    let value = attributes;
-    for (const key of path) {
-      if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
-      value = value[key];
-    }
-    return value;
-  };
+  return ({ attributes }) => valueAt(attributes, path);
+}
+
+/** What stands in parsed JSON under keys inside one another; undefined when a step finds no object or no such key. */
+export function valueAt(json: unknown, path: readonly string[]): unknown {
+  let value = json;
+  for (const key of path) {
+    if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
+    value = value[key];
+  }
+  return value;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

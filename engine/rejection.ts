@@ -20,6 +20,7 @@ export const rejections = {
   'version-mismatch': { status: 412, title: 'The item has changed since' },
   'too-large': { status: 413, title: 'The content is larger than allowed' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported here' },
+  'query-too-slow': { status: 422, title: 'The search takes longer than a search may' },
   'key-reused': { status: 422, title: 'The Idempotency-Key was used with another body' },
   'too-many-requests': { status: 429, title: 'Too many requests at once' },
   internal: { status: 500, title: 'The server made a mistake' },

@@ -2,8 +2,21 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { KeyRecord, OpenItems, ProjectionStore, SettingsRecord } from '../../actors/ports.js';
+import { filterFields } from '../../engine/filter-field.js';
+import { matcherOf } from '../../engine/filter-match.js';
+import { parseFilter } from '../../engine/filter-parser.js';
+import {
+  comparePositions,
+  newestFirst,
+  parseSort,
+  positionOf,
+  type SortKey,
+  type SortPosition,
+} from '../../engine/item-sort.js';
+import { isRejection } from '../../engine/rejection.js';
 import { statuses, type WorkItem } from '../../engine/work-item.js';
 import { isOpen } from '../open-items.js';
+import { sampleFilter, sampleItem, sampleNow } from './filter-sample.js';
 import type { Fresh } from './lease-and-journal.js';
 import { fullItem, history, idOf, item, projection } from './sample.js';
 
@@ -107,6 +120,38 @@ export function projectionConformance(fresh: () => Promise<Fresh>): void {
     );
   });
 
+  test('a search gives the matches of its filter in its order, page by page, and counts them', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const items = Array.from({ length: 60 }, (_, at) => fc.sample(sampleItem(at + 1), { numRuns: 1, seed: at })[0]!);
+    await store.project(projection(0, 60, { items }));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.option(sampleFilter, { nil: undefined }),
+        sampleSort,
+        fc.integer({ min: 7, max: 40 }),
+        (...asked) => searchAgrees(store, items, ...asked),
+      ),
+      { numRuns: Number(process.env.FILTER_RUNS ?? 80) },
+    );
+  });
+
+  test('a page that follows another is not upset by what changed in between', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const items = Array.from({ length: 9 }, (_, at) => item(at + 1, { businessValue: at }));
+    await store.project(projection(0, 9, { items }));
+    const [sort, now] = [sorted([{ field: 'businessValue', order: 'desc' }]), sampleNow];
+    const first = await store.search({ sort, now, limit: 3 }, 100);
+    const after = positionOf(sort, first.items.at(-1)!);
+    const moved = item(9, { businessValue: 0, version: 2 });
+    await store.project(projection(9, 11, { items: [moved, item(10, { businessValue: 100 })] }));
+    const second = await store.search({ sort, now, limit: 3, after }, 100);
+    assert.deepEqual(
+      second.items.map(({ seq }) => seq),
+      [6, 5, 4],
+    );
+    assert.equal(second.count, 10);
+  });
+
   test('a scan of the open items holds what load gives, in slices that are not too large', async () => {
     const { projection: store } = (await fresh()).stores;
     const items = [fullItem(1), ...Array.from({ length: 60 }, (_, index) => sampled(index + 2))];
@@ -128,6 +173,59 @@ export function projectionConformance(fresh: () => Promise<Fresh>): void {
     await store.scanKnown(({ captureIds, keys: names }) => known.push(...captureIds, ...names));
     assert.deepEqual(known.sort(), ['a', 'k', 'ü']);
   });
+}
+
+const sampleSort = fc
+  .array(
+    fc.record({
+      field: fc.oneof(
+        fc.constantFrom(
+          ...[...filterFields].filter(([, kind]) => kind !== 'flag' && kind !== 'attribute').map(([name]) => name),
+        ),
+        fc.constantFrom('attributes.region', 'attributes.0.ключ', 'seq', 'customerSegment', 'dueDateTime', 'status'),
+      ),
+      order: fc.constantFrom('asc', 'desc'),
+    }),
+    { maxLength: 3 },
+  )
+  .map((keys) => (keys.length === 0 ? newestFirst : sorted(keys)));
+
+function sorted(json: unknown): readonly SortKey[] {
+  const read = parseSort(json, '');
+  assert.ok('sort' in read, JSON.stringify(read));
+  return read.sort;
+}
+
+/** All pages together against a naive answer: filter, then sort, then count. */
+async function searchAgrees(
+  store: ProjectionStore,
+  items: WorkItem[],
+  json: object | undefined,
+  sort: readonly SortKey[],
+  limit: number,
+): Promise<void> {
+  const filter = json === undefined ? undefined : parseFilter(json);
+  assert.ok(!isRejection(filter));
+  const matching = items.filter(filter === undefined ? () => true : matcherOf(filter, sampleNow));
+  const expected = matching
+    .map((one) => ({ seq: one.seq, position: positionOf(sort, one) }))
+    .sort((a, b) => comparePositions(sort, a.position, b.position));
+  const seqs: number[] = [];
+  let after: SortPosition | undefined;
+  do {
+    const { items: page, count } = await store.search({ filter, now: sampleNow, sort, limit, after }, 30);
+    assert.equal(count, Math.min(matching.length, 30));
+    assert.ok(page.length <= limit);
+    seqs.push(...page.map(({ seq }) => seq));
+    after = page.length < limit ? undefined : positionOf(sort, page.at(-1)!);
+  } while (after !== undefined);
+  assert.deepEqual(
+    seqs,
+    expected.map(({ seq }) => seq),
+  );
+  if (filter === undefined) return;
+  const ids = matching.map(({ id }) => id).slice(0, limit);
+  assert.deepEqual(await store.matchingIds(filter, sampleNow, limit), ids);
 }
 
 const filter = fc.record({

@@ -1,12 +1,16 @@
 import type {
   HistoryEntry,
   ItemQuery,
+  ItemSearch,
   KeyRecord,
   OpenItems,
   Projection,
   ProjectionStore,
   SettingsRecord,
 } from '../../actors/ports.js';
+import type { Filter } from '../../engine/filter.js';
+import { matcherOf } from '../../engine/filter-match.js';
+import { comparePositions, positionOf } from '../../engine/item-sort.js';
 import type { Instant, WorkItem } from '../../engine/work-item.js';
 import { isOpen, newOpenItems } from '../open-items.js';
 import type { MemoryDatabase } from './database.js';
@@ -63,6 +67,21 @@ export class MemoryProjectionStore implements ProjectionStore {
     )
       .sort((a, b) => b.seq - a.seq)
       .slice(0, limit);
+  }
+
+  async search(search: ItemSearch, countMax: number): Promise<{ items: WorkItem[]; count: number }> {
+    const { filter, now, sort, limit, after } = search;
+    const places = [...this.#database.items.values()]
+      .filter(filter === undefined ? () => true : matcherOf(filter, now))
+      .map((item) => ({ item, position: positionOf(sort, item) }))
+      .sort((a, b) => comparePositions(sort, a.position, b.position));
+    const page = places.filter(({ position }) => !after || comparePositions(sort, position, after) > 0).slice(0, limit);
+    return { items: page.map(({ item }) => copyOf(item)), count: Math.min(places.length, countMax) };
+  }
+
+  async matchingIds(filter: Filter, now: Instant, limit: number): Promise<string[]> {
+    const items = this.#all(matcherOf(filter, now)).sort((a, b) => a.seq - b.seq);
+    return items.slice(0, limit).map(({ id }) => id);
   }
 
   async history(itemId: string, afterSeq: number, limit: number): Promise<HistoryEntry[]> {

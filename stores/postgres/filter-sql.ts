@@ -33,6 +33,16 @@ export function fieldSql(field: FilterField, kind: FieldKind): string {
   return `(extra ->> '${field}')`;
 }
 
+/**
+ * What stands under a path of attributes, as jsonb and as text. Steps into objects only: `->` with a text finds nothing
+ * in an array. The keys go into `values`.
+ */
+export function pathSql(path: readonly string[], values: unknown[]): { json: string; text: string } {
+  const keys = path.map((key) => `$${values.push(key)}::text`);
+  const json = `(${['attributes', ...keys].join(' -> ')})`;
+  return { json, text: `(${['attributes', ...keys.slice(0, -1)].join(' -> ')} ->> ${keys.at(-1)})` };
+}
+
 class FilterWriter {
   readonly values: unknown[];
   readonly #now: Instant;
@@ -87,9 +97,7 @@ class FilterWriter {
     const { op, path = [] } = condition;
     const values = valuesOf(condition, this.#now);
     const [value] = values as [string | number | boolean];
-    const keys = path.map((key) => this.#parameter(key, 'text'));
-    const json = `(${['attributes', ...keys].join(' -> ')})`;
-    const text = () => `(${['attributes', ...keys.slice(0, -1)].join(' -> ')} ->> ${keys.at(-1)})`;
+    const { json, text } = pathSql(path, this.values);
     const isType = (type: string) => `jsonb_typeof${json} = '${type}'`;
     switch (op) {
       case 'eq':
@@ -105,14 +113,14 @@ class FilterWriter {
       case 'contains': {
         const inArray = `(${isType('array')} AND ${json} @> ${this.#parameter(JSON.stringify([value]), 'jsonb')})`;
         if (typeof value !== 'string') return inArray;
-        return `(${inArray} OR (${isType('string')} AND strpos(${text()}, ${this.#parameter(value, 'text')}) > 0))`;
+        return `(${inArray} OR (${isType('string')} AND strpos(${text}, ${this.#parameter(value, 'text')}) > 0))`;
       }
       case 'startsWith':
-        return `(${isType('string')} AND starts_with(${text()}, ${this.#parameter(value, 'text')}))`;
+        return `(${isType('string')} AND starts_with(${text}, ${this.#parameter(value, 'text')}))`;
       default:
         return typeof value === 'number'
           ? `(${isType('number')} AND ${json} ${comparison[op]} ${this.#parameter(JSON.stringify(value), 'jsonb')})`
-          : `(${isType('string')} AND ${text()} COLLATE "C" ${comparison[op]} ${this.#parameter(value, 'text')})`;
+          : `(${isType('string')} AND ${text} COLLATE "C" ${comparison[op]} ${this.#parameter(value, 'text')})`;
     }
   }
 

@@ -1,16 +1,20 @@
 import type {
   HistoryEntry,
   ItemQuery,
+  ItemSearch,
   KeyRecord,
   OpenItems,
   Projection,
   ProjectionStore,
   SettingsRecord,
 } from '../../actors/ports.js';
+import type { Filter } from '../../engine/filter.js';
 import { type Instant, type Status, statuses, type WorkItem } from '../../engine/work-item.js';
 import type { Connection } from './connection.js';
+import { countStatement, idsStatement, pageStatement } from './item-search.js';
 import type { Reader } from './reader.js';
 import { scanKnown, scanOpen } from './scan.js';
+import { Searches } from './searches.js';
 import {
   columnNames,
   fromRow,
@@ -88,11 +92,13 @@ export class PostgresProjectionStore implements ProjectionStore {
   readonly #writer: Connection;
   readonly #reader: Reader;
   readonly #databaseUrl: string;
+  readonly #searches: Searches;
 
   constructor(writer: Connection, reader: Reader, databaseUrl: string) {
     this.#writer = writer;
     this.#reader = reader;
     this.#databaseUrl = databaseUrl;
+    this.#searches = new Searches(reader);
   }
 
   async cursor(): Promise<number> {
@@ -139,6 +145,22 @@ export class PostgresProjectionStore implements ProjectionStore {
     return query.category === undefined
       ? this.#items(undefined, listByStatus, [wanted, before, query.limit])
       : this.#items(undefined, listByCategory, [query.category, before, query.limit, wanted]);
+  }
+
+  search(search: ItemSearch, countMax: number): Promise<{ items: WorkItem[]; count: number }> {
+    return this.#searches.run(async (client) => {
+      // Not prepared, so that each is planned for its own values.
+      const page = await client.query<WorkItemRow>(pageStatement(search));
+      const total = await client.query<{ count: number }>(countStatement(search, countMax));
+      return { items: page.rows.map(fromRow), count: total.rows[0]!.count };
+    });
+  }
+
+  matchingIds(filter: Filter, now: Instant, limit: number): Promise<string[]> {
+    return this.#searches.run(async (client) => {
+      const { rows } = await client.query<{ id: string }>(idsStatement(filter, now, limit));
+      return rows.map(({ id }) => id);
+    });
   }
 
   async history(itemId: string, afterSeq: number, limit: number): Promise<HistoryEntry[]> {

@@ -29,11 +29,28 @@ export class Reader {
     }
   }
 
+  /** Runs statements that only read, the whole of them within a time-out of their own. */
+  within<T>(timeoutMs: number, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    return this.#onSession(async (client) => {
+      await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`);
+      try {
+        return await work(client);
+      } finally {
+        // A session that broke meanwhile has nothing to end.
+        await client.query('ROLLBACK').catch(() => {});
+      }
+    });
+  }
+
   async #run<Row extends pg.QueryResultRow>(query: pg.QueryConfig): Promise<Row[]> {
+    return (await this.#onSession((client) => client.query<Row>(query))).rows;
+  }
+
+  async #onSession<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const shortest = this.#connections.reduce((a, b) => (b.waiting < a.waiting ? b : a));
     shortest.waiting++;
     try {
-      return (await shortest.connection.run((client) => client.query<Row>(query))).rows;
+      return await shortest.connection.run(work);
     } finally {
       shortest.waiting--;
     }
