@@ -52,6 +52,19 @@ export function pageAnswer(
   return { status: 200, json: `{"items":[${texts.join(',')}],"next":${JSON.stringify(next)}${stale}}` };
 }
 
+/** A page of what was searched for, and how many there are; `at` is when the first page was asked. */
+export function searchAnswer(
+  state: TenantState,
+  items: readonly WorkItem[],
+  now: Instant,
+  about: { next: string | null; total: number; totalIsAtLeast: boolean; at: Instant; isStale: boolean },
+): Answer {
+  const texts = items.map((item) => itemText(state, item, now));
+  const { next, total, totalIsAtLeast, isStale } = about;
+  const rest = { next, total, totalIsAtLeast, at: formatInstant(about.at), ...(isStale && { stale: true }) };
+  return { status: 200, json: `{"items":[${texts.join(',')}],${JSON.stringify(rest).slice(1)}` };
+}
+
 /** The queue's head in exact order at one instant. */
 export function queueAnswer(state: TenantState, items: readonly WorkItem[], now: Instant): Answer {
   const texts = items.map((item) => itemText(state, item, now, { age: true }));

@@ -1,5 +1,5 @@
 import type { Needs } from '../engine/needs.js';
-import { fault, type Rejection, reject } from '../engine/rejection.js';
+import { fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
 import { type Instant, type Status, statuses, type WorkItem } from '../engine/work-item.js';
 import {
@@ -8,13 +8,15 @@ import {
   itemAnswer,
   pageAnswer,
   queueAnswer,
+  searchAnswer,
   settingsAnswer,
   settingsRecordAnswer,
 } from './answers.js';
 import type { Entry } from './entry.js';
-import type { ProjectionStore } from './ports.js';
+import { type ProjectionStore, SearchRefused } from './ports.js';
 import type { Projector } from './projector.js';
 import type { Reply, Request } from './request.js';
+import { cursorAfter, type Question, readQuestion, searchTotalMax } from './search.js';
 
 /** How long a list waits for the follower, so that it shows what its caller has written before. */
 const barrierMs = 2000;
@@ -57,6 +59,8 @@ export class Reads {
         return this.#queue(entry, request.limit, now);
       case 'list':
         return request.captureId === undefined ? this.#list(request) : this.#byCapture(entry, request, now);
+      case 'search':
+        return this.#search(request, now);
       case 'getSettings':
         return this.#settings(request);
       default:
@@ -122,6 +126,38 @@ export class Reads {
     };
   }
 
+  #search(request: Extract<Request, { op: 'search' }>, now: Instant): Outcome {
+    const question = readQuestion(request.body, now, () => undefined);
+    if (isRejection(question)) return { reply: question };
+    return {
+      later: async () => {
+        const isStale = !(await this.#caughtUp());
+        return this.#answerSearch(question, isStale);
+      },
+    };
+  }
+
+  async #answerSearch(question: Question, isStale: boolean): Promise<Reply> {
+    const { search } = question;
+    // Counting to one more than the bound tells whether there is more.
+    const countMax = question.total === undefined ? searchTotalMax + 1 : 0;
+    const found = await this.#c.store
+      .search({ ...search, limit: search.limit + 1 }, countMax)
+      .catch((error: unknown) => searchRejection(error));
+    if (isRejection(found)) return found;
+    const page = found.items.slice(0, search.limit);
+    const total = question.total ?? found.count;
+    const next = found.items.length > search.limit ? cursorAfter(question, total, page[page.length - 1]) : null;
+    const totalIsAtLeast = total > searchTotalMax;
+    return searchAnswer(this.#c.state, page, this.#c.now(), {
+      next,
+      total: Math.min(total, searchTotalMax),
+      totalIsAtLeast,
+      at: search.now,
+      isStale,
+    });
+  }
+
   #history(request: Extract<Request, { op: 'history' }>): Outcome {
     const afterSeq = readCursor(request.cursor);
     if (typeof afterSeq === 'object') return { reply: afterSeq };
@@ -154,6 +190,13 @@ export class Reads {
   #caughtUp(): Promise<boolean> {
     return this.#c.projector.reached(this.#c.durableSeq(), barrierMs);
   }
+}
+
+function searchRejection(error: unknown): Rejection {
+  if (!(error instanceof SearchRefused)) throw error;
+  return error.code === 'query-too-slow'
+    ? reject(error.code, 'narrow the filter, for example by status, category or a range of times')
+    : reject(error.code, 'too many searches of this tenant wait already', { retryAfterSeconds: 1 });
 }
 
 function readStatuses(names: string[] | undefined): { statuses: Status[] | undefined } | Rejection {

@@ -30,6 +30,7 @@ export type Request = (
   | { op: 'next'; agentId: string }
   | { op: 'get'; id: string }
   | { op: 'list'; captureId?: string; statuses?: string[]; category?: string; limit: number; cursor?: string }
+  | { op: 'search'; body: Uint8Array }
   | { op: 'history'; id: string; limit: number; cursor?: string }
   | { op: 'explain'; id: string }
   | { op: 'queue'; limit: number }

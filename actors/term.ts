@@ -295,6 +295,7 @@ export class Term {
       case 'get':
       case 'explain':
       case 'list':
+      case 'search':
       case 'history':
       case 'getSettings':
         return this.#read(entry, now);

@@ -96,9 +96,17 @@ export function positionOf(sort: readonly SortKey[], item: WorkItem): SortPositi
 }
 
 function sortValueOf({ key, type }: SortPart, item: WorkItem): SortValue {
-  if (key.kind !== 'attribute') return (item[key.field] as SortValue | undefined) ?? null;
-  const value = valueAt(JSON.parse(item.attributes), key.path ?? []);
-  return (type === 'number' ? typeof value === 'number' : typeof value === 'string') ? (value as SortValue) : null;
+  const value = key.kind === 'attribute' ? valueAt(JSON.parse(item.attributes), key.path ?? []) : item[key.field];
+  if (typeof value === 'string' && type === 'text') return beginningOf(value);
+  return typeof value === 'number' && type !== 'text' ? value : null;
+}
+
+/** Characters of a text that an order looks at: a place in it is told in few bytes, however long the text. */
+export const sortTextLength = 256;
+
+function beginningOf(text: string): string {
+  if (text.length <= sortTextLength) return text;
+  return [...text.slice(0, 2 * sortTextLength)].slice(0, sortTextLength).join('');
 }
 
 /** Negative when the first position comes before the second. */

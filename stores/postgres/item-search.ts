@@ -1,7 +1,14 @@
 import type { ItemSearch } from '../../actors/ports.js';
 import type { Filter } from '../../engine/filter.js';
 import { formatInstant } from '../../engine/instant.js';
-import { lastOrderOf, partsOf, type SortPart, type SortPosition, type SortValue } from '../../engine/item-sort.js';
+import {
+  lastOrderOf,
+  partsOf,
+  type SortPart,
+  type SortPosition,
+  type SortValue,
+  sortTextLength,
+} from '../../engine/item-sort.js';
 import { type Instant, type Status, statuses } from '../../engine/work-item.js';
 import { fieldSql, pathSql, type Sql, toSql } from './filter-sql.js';
 import { columnNames, columnOf } from './work-item-row.js';
@@ -99,11 +106,15 @@ function afterSql(
 
 /** What a part compares, null for what lacks it. */
 function expressionOf({ key, type }: SortPart, values: unknown[]): string {
-  if (key.kind === 'text') return `${fieldSql(key.field, key.kind)} COLLATE "C"`;
+  if (key.kind === 'text') return beginningOf(fieldSql(key.field, key.kind));
   if (key.kind !== 'attribute') return fieldSql(key.field, key.kind);
   const { json, text } = pathSql(key.path ?? [], values);
-  const cast = type === 'number' ? `${text}::float8` : `${text} COLLATE "C"`;
+  const cast = type === 'number' ? `${text}::float8` : beginningOf(text);
   return `(CASE WHEN jsonb_typeof${json} = '${type === 'number' ? 'number' : 'string'}' THEN ${cast} END)`;
+}
+
+function beginningOf(text: string): string {
+  return `left(${text}, ${sortTextLength}) COLLATE "C"`;
 }
 
 function typeOf({ key, type }: SortPart): string {
