@@ -1,4 +1,5 @@
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
+import { filterOperations } from './operation-filter.js';
 import {
   contentProblems,
   json,
@@ -172,6 +173,7 @@ export const operations: readonly Operation[] = [
     { description: 'One page.', shape: 'WorkItemPage' },
     ['captureId', 'status', 'category', 'limit', 'cursor'],
   ),
+  ...filterOperations,
   next,
   read('get', 'iWD.Workitems.canRead', '/workitems/{id}', 'One work item', item('The item.')),
   update,

@@ -46,6 +46,7 @@ const translations: Record<string, Translate> = {
     limit: query.limit ?? pageItemsDefault,
     cursor: query.cursor,
   }),
+  search: ({ body }) => ({ op: 'search', body: body as Buffer }),
   next: ({ body }) => ({ op: 'next', agentId: (body as { agentId: string }).agentId }),
   get: ({ id }) => ({ op: 'get', id }),
   history: ({ id, query }) => ({ op: 'history', id, limit: query.limit ?? pageItemsDefault, cursor: query.cursor }),

@@ -42,6 +42,7 @@ export function plainReply(request: Request): Reply {
     case 'putSettings':
       return { status: 200, json: '{"version":4}', version: 4 };
     case 'list':
+    case 'search':
     case 'history':
     case 'explain':
     case 'queue':

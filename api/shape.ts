@@ -2,6 +2,7 @@ import Type, { type TSchema } from 'typebox';
 import { weekdays } from '../engine/calendar.js';
 import { pageItemsDefault, pageItemsMax, reasonLengthMax, textLengthMax } from '../engine/limits.js';
 import { plainTexts, statuses } from '../engine/work-item.js';
+import { filterShapes } from './shape-filter.js';
 
 /**
  * The JSON shapes of the API. Those of small bodies validate requests; those of items and settings document what the
@@ -237,6 +238,7 @@ export const shapes = {
   DraftList: Type.Array(reference('Draft'), { examples: [[draftExample]] }),
   Patch: patch,
   WorkItem: workItem,
+  ...filterShapes,
   WorkItemPage: page(reference('WorkItem'), itemExample),
   Queue: Type.Object(
     {
