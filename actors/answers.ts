@@ -1,3 +1,4 @@
+import { type AuditPage, auditPageJson, withTimes } from '../engine/audit-log.js';
 import { formatInstant } from '../engine/instant.js';
 import { itemJson } from '../engine/item-json.js';
 
@@ -85,12 +86,9 @@ export function historyAnswer(entries: readonly HistoryEntry[], next: string | n
   return { status: 200, json: JSON.stringify({ items, next, ...(isStale && { stale: true }) }) };
 }
 
-/** Times inside history details are milliseconds; people read ISO 8601. */
-function withTimes(details: Record<string, unknown>): Record<string, unknown> {
-  const entries = Object.entries(details).map(([name, value]) =>
-    name.endsWith('DateTime') && typeof value === 'number' ? [name, formatInstant(value)] : [name, value],
-  );
-  return Object.fromEntries(entries);
+/** A page of the audit log, newest first. */
+export function auditAnswer(page: AuditPage, isStale = false): Answer {
+  return { status: 200, json: auditPageJson(page, isStale) };
 }
 
 /** What an item would become, without its being stored. */

@@ -1,3 +1,4 @@
+import type { AuditPage, AuditQuery } from '../engine/audit-log.js';
 import type { Event } from '../engine/event.js';
 import type { Filter } from '../engine/filter.js';
 import type { SortKey, SortPosition } from '../engine/item-sort.js';
@@ -203,6 +204,8 @@ export interface ProjectionStore {
   matchingIds(filter: Filter, now: Instant, limit: number): Promise<string[]>;
   /** Oldest first, after `afterSeq`, at most `limit`. */
   history(itemId: string, afterSeq: number, limit: number): Promise<HistoryEntry[]>;
+  /** Lines about items and about the tenant itself, as the audit log shows them. */
+  audit(query: AuditQuery): Promise<AuditPage>;
   /** The newest record of each kind, or the given version. */
   settings(kind: SettingsRecord['kind'], version?: number): Promise<SettingsRecord | undefined>;
   /** Calls back with slices of at most `sliceItems` open items. */

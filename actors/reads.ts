@@ -1,8 +1,10 @@
+import { readAuditCursor } from '../engine/audit-log.js';
 import type { Needs } from '../engine/needs.js';
 import { fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
 import { type Instant, type Status, statuses, type WorkItem } from '../engine/work-item.js';
 import {
+  auditAnswer,
   explainAnswer,
   historyAnswer,
   itemAnswer,
@@ -61,6 +63,8 @@ export class Reads {
         return request.captureId === undefined ? this.#list(request) : this.#byCapture(entry, request, now);
       case 'search':
         return this.#search(request, now);
+      case 'audit':
+        return this.#audit(request);
       case 'getSettings':
         return this.#settings(request);
       default:
@@ -169,6 +173,19 @@ export class Reads {
         const page = entries.slice(0, limit);
         const next = entries.length > limit ? cursorAt(page[page.length - 1].seq) : null;
         return historyAnswer(page, next, isStale);
+      },
+    };
+  }
+
+  #audit({ who, where, cursor, op: _op, ...query }: Extract<Request, { op: 'audit' }>): Outcome {
+    const before = readAuditCursor(cursor);
+    if (before !== undefined && 'rejected' in before) return { reply: before };
+    return {
+      later: async () => {
+        const isStale = !(await this.#caughtUp());
+        const { type, itemId, since, until, limit } = query;
+        const wanted = { type, itemId, since, until, limit, by: who, from: where, before };
+        return auditAnswer(await this.#c.store.audit(wanted), isStale);
       },
     };
   }

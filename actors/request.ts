@@ -1,3 +1,4 @@
+import type { AuditQuery } from '../engine/audit-log.js';
 import type { ItemCommandName } from '../engine/command.js';
 import type { Rejection } from '../engine/rejection.js';
 import type { SettingsKind } from '../engine/settings.js';
@@ -34,6 +35,7 @@ export type Request = (
   | { op: 'history'; id: string; limit: number; cursor?: string }
   | { op: 'explain'; id: string }
   | { op: 'queue'; limit: number }
+  | ({ op: 'audit'; cursor?: string } & Omit<AuditQuery, 'by' | 'from' | 'before'> & { who?: string; where?: string })
   | { op: 'getSettings'; kind: SettingsKind; version?: number }
   | { op: 'putSettings'; kind: SettingsKind; body: Uint8Array; ifMatch?: number }
 ) & {

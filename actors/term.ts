@@ -297,6 +297,7 @@ export class Term {
       case 'list':
       case 'search':
       case 'history':
+      case 'audit':
       case 'getSettings':
         return this.#read(entry, now);
       default:

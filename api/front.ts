@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { AuditLog } from '../actors/ports/audit-log.js';
 import type { Engine } from '../actors/request.js';
 import type { Tenants } from './api-keys.js';
 import type { Caller } from './caller.js';
@@ -30,6 +31,8 @@ export type Log = Pick<FastifyBaseLogger, 'debug' | 'warn' | 'error'>;
 /** What the hooks of one server share. */
 export interface Front {
   engine: Engine;
+  /** Undefined where there is no registry. */
+  clusterAudit?: AuditLog;
   tenants: Tenants;
   settings: ApiSettings;
   gate: Gate;

@@ -36,7 +36,7 @@ export function openApiDocument(): Json {
     },
     servers: [{ url: '/' }],
     security: [{ apiKey: [] }],
-    tags: ['work items', 'queue', 'settings', 'service'].map((name) => ({ name })),
+    tags: ['work items', 'queue', 'settings', 'audit', 'service'].map((name) => ({ name })),
     paths,
     components: {
       securitySchemes: {
@@ -66,6 +66,7 @@ function operationObject(operation: Operation, index: number): Json {
 }
 
 function tagOf({ path, service }: Operation): string {
+  if (path.endsWith('/audit')) return 'audit';
   if (service) return 'service';
   if (path.startsWith('/settings')) return 'settings';
   return path === '/queue' || path === '/workitems/next' ? 'queue' : 'work items';
@@ -198,6 +199,8 @@ function queryParameter(name: string, field: QueryField): Json {
       return { ...common, schema: { type: 'string', minLength: 1, maxLength: field.lengthMax } };
     case 'integer':
       return { ...common, schema: { type: 'integer', minimum: field.min, maximum: field.max } };
+    case 'instant':
+      return { ...common, schema: { type: 'string', format: 'date-time' } };
     case 'list': {
       const one = { type: 'string', enum: field.of };
       return { ...common, schema: field.single ? one : { type: 'array', items: one, uniqueItems: true } };

@@ -1,4 +1,5 @@
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
+import { auditOperations } from './operation-audit.js';
 import { filterOperations } from './operation-filter.js';
 import {
   contentProblems,
@@ -211,6 +212,7 @@ export const operations: readonly Operation[] = [
     ['limit'],
   ),
   ...settingsOperations,
+  ...auditOperations,
   ...openOperations,
 ];
 

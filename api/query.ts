@@ -1,3 +1,4 @@
+import { parseInstant } from '../engine/instant.js';
 import { fault, type Rejection } from '../engine/rejection.js';
 import { type QueryField, type QueryName, queryFields } from './shape.js';
 
@@ -11,6 +12,13 @@ export interface Query {
   version?: number;
   mode?: string[];
   dryRun?: string[];
+  by?: string;
+  from?: string;
+  type?: string;
+  itemId?: string;
+  /** Milliseconds. */
+  since?: number;
+  until?: number;
 }
 
 const noQuery: Query = Object.freeze({});
@@ -39,6 +47,7 @@ function readField(name: string, field: QueryField, value: string | string[]): s
   if (field.kind === 'list') return readList(name, field, value);
   if (typeof value !== 'string') return fault(pointer(name), 'invalid-value', `${name} must be given once.`);
   if (field.kind === 'integer') return readInteger(name, field, value);
+  if (field.kind === 'instant') return readInstant(name, value);
   if (value === '' || value.length > field.lengthMax) {
     return fault(pointer(name), 'invalid-value', `${name} must have 1 to ${field.lengthMax} characters.`);
   }
@@ -54,6 +63,12 @@ function readInteger(name: string, field: { min: number; max: number }, value: s
   const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
   if (number >= field.min && number <= field.max) return number;
   return fault(pointer(name), 'invalid-value', `${name} must be a whole number from ${field.min} to ${field.max}.`);
+}
+
+function readInstant(name: string, value: string): number | Rejection {
+  const instant = parseInstant(value);
+  if (instant !== undefined) return instant;
+  return fault(pointer(name), 'invalid-value', `${name} must be a time with an offset, such as 2026-03-01T09:30:00Z.`);
 }
 
 function readList(

@@ -51,6 +51,10 @@ const translations: Record<string, Translate> = {
   get: ({ id }) => ({ op: 'get', id }),
   history: ({ id, query }) => ({ op: 'history', id, limit: query.limit ?? pageItemsDefault, cursor: query.cursor }),
   explain: ({ id }) => ({ op: 'explain', id }),
+  audit: ({ query: { by: who, from: where, type, itemId, since, until, limit = pageItemsDefault, cursor } }) => ({
+    op: 'audit',
+    ...{ who, where, type, itemId, since, until, limit, cursor },
+  }),
   queue: ({ query }) => ({ op: 'queue', limit: query.limit ?? pageItemsDefault }),
   ...Object.fromEntries(itemCommands.map((name) => [name, translateCommand(name)])),
   ...Object.fromEntries(settingsNames.flatMap((kind) => Object.entries(settingsTranslations(kind)))),

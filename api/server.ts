@@ -6,8 +6,10 @@ import fastify, {
   type RouteOptions,
 } from 'fastify';
 import type { Registry } from 'prom-client';
+import type { AuditLog } from '../actors/ports/audit-log.js';
 import type { Engine } from '../actors/request.js';
 import type { Tenants } from './api-keys.js';
+import { auditHandlers } from './audit-route.js';
 import { bulkHandler } from './bulk-route.js';
 import { refusalOf } from './caller.js';
 import { refuseUnparsed } from './client-error.js';
@@ -27,6 +29,7 @@ import { parseSmallBody, schemaProblem } from './small-body.js';
 
 export interface ServerOptions {
   engine: Engine;
+  clusterAudit?: AuditLog;
   tenants: Tenants;
   settings?: Partial<ApiSettings>;
   /** Gets one line a request: debug, or warn for slow and failed ones. Without it nothing is logged. */
@@ -42,8 +45,8 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const loop = options.loop ?? new EventLoopDelay();
   const gate = new Gate(settings, loop);
   const metrics = new HttpMetrics(gate, options.registry);
-  const { engine, tenants, logger } = options;
-  const front: Front = { engine, tenants, settings, gate, metrics, logger };
+  const { engine, tenants, logger, clusterAudit } = options;
+  const front: Front = { engine, clusterAudit, tenants, settings, gate, metrics, logger };
   const server = fastify(fastifyOptions(front));
   server.server.maxConnections = settings.connectionsMax;
   server.removeAllContentTypeParsers();
@@ -120,7 +123,7 @@ function register(server: FastifyInstance, operation: Operation, front: Front): 
 }
 
 /** What the front answers itself; everything else goes to the engine. */
-const frontHandlers: Handlers = { ...openHandlers };
+const frontHandlers: Handlers = { ...openHandlers, ...auditHandlers };
 
 /** A route that is not in the table would be one that nobody has to sign in for. */
 function requireOperation({ method, url, config }: RouteOptions): void {

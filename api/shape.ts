@@ -232,6 +232,16 @@ const schema = Type.Object(
 const free = (description: string, example: unknown) =>
   Type.Object({}, { additionalProperties: true, description, examples: [example] });
 
+const auditLineExample = {
+  seq: 17,
+  at: '2026-03-02T09:00:00.000Z',
+  type: 'held',
+  by: 'crm',
+  from: '10.1.2.3',
+  itemId: workItemId,
+  details: { reason: 'Waiting for the customer' },
+};
+
 /** The named shapes, as the document's `components/schemas`. */
 export const shapes = {
   Draft: draft,
@@ -248,6 +258,10 @@ export const shapes = {
     { examples: [{ at: '2026-03-02T09:00:00Z', items: [itemExample] }] },
   ),
   HistoryPage: page(free('One event of the item.', historyEntryExample), historyEntryExample),
+  AuditPage: page(
+    free('Who did what to which item, setting or tenant, and from where.', auditLineExample),
+    auditLineExample,
+  ),
   Explanation: free(
     'Why the item stands where it stands: rule, schema, segment, terms of the score, rank, what is next.',
     {
@@ -324,11 +338,18 @@ export const queryFields = {
     single: true,
     description: '`true`: answer what would happen, store nothing.',
   },
+  by: { kind: 'text', lengthMax: textLengthMax, description: 'Name of the key or the person.' },
+  from: { kind: 'text', lengthMax: 64, description: 'Address of the client.' },
+  type: { kind: 'text', lengthMax: 64, description: 'What happened, e.g. `held` or `categoriesReplaced`.' },
+  itemId: { kind: 'text', lengthMax: 36, description: 'Id of a work item.' },
+  since: { kind: 'instant', description: 'From this time on, ISO 8601 with offset.' },
+  until: { kind: 'instant', description: 'Before this time, ISO 8601 with offset.' },
 } as const satisfies Record<string, QueryField>;
 
 export type QueryField = { description: string } & (
   | { kind: 'text'; lengthMax: number }
   | { kind: 'integer'; min: number; max: number }
+  | { kind: 'instant' }
   | { kind: 'list'; of: readonly string[]; single?: boolean }
 );
 

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { KeyRecord, OpenItems, ProjectionStore, SettingsRecord } from '../../actors/ports.js';
+import type {
+  HistoryEntry,
+  KeyRecord,
+  OpenItems,
+  ProjectionStore,
+  SettingsRecord,
+  TenantEntry,
+} from '../../actors/ports.js';
+import type { AuditLine, AuditPlace, AuditQuery } from '../../engine/audit-log.js';
 import { filterFields } from '../../engine/filter-field.js';
 import { matcherOf } from '../../engine/filter-match.js';
 import { parseFilter } from '../../engine/filter-parser.js';
@@ -19,6 +27,43 @@ import { isOpen } from '../open-items.js';
 import { sampleFilter, sampleItem, sampleNow } from './filter-sample.js';
 import type { Fresh } from './lease-and-journal.js';
 import { fullItem, history, idOf, item, projection } from './sample.js';
+
+/** Lines whose times go back now and then, as clocks do; some are of the tenant, some say nobody. */
+function auditSample(seq: number): AuditLine {
+  return {
+    seq,
+    at: 1_700_000_000_000 + (seq >> 2) * 1000 - (seq % 5) * 500,
+    type: seq % 3 === 0 ? 'held' : 'created',
+    ...(seq % 4 !== 0 && { by: `key ${seq % 2}` }),
+    ...(seq % 5 !== 0 && { from: `10.0.0.${seq % 3}` }),
+    ...(seq % 7 !== 0 && { itemId: idOf(seq % 6) }),
+    details: { n: seq },
+  };
+}
+
+const auditQueries = fc.record(
+  {
+    by: fc.constantFrom('key 0', 'key 1', 'nobody'),
+    from: fc.constantFrom('10.0.0.1', '10.0.0.2'),
+    type: fc.constantFrom('held', 'created'),
+    itemId: fc.constantFrom(idOf(1), idOf(5), 'no id'),
+    since: fc.integer({ min: -3, max: 12 }).map((seconds) => 1_700_000_000_000 + seconds * 1000),
+    until: fc.integer({ min: -3, max: 12 }).map((seconds) => 1_700_000_000_000 + seconds * 1000),
+    limit: fc.constantFrom(1, 7, 100),
+  },
+  { requiredKeys: ['limit'] },
+);
+
+function auditFiltered(lines: readonly AuditLine[], query: AuditQuery): AuditLine[] {
+  const { by, from, type, itemId, since, until } = query;
+  return lines
+    .filter((line) => by === undefined || line.by === by)
+    .filter((line) => from === undefined || line.from === from)
+    .filter((line) => type === undefined || line.type === type)
+    .filter((line) => itemId === undefined || line.itemId === itemId)
+    .filter(({ at }) => (since === undefined || at >= since) && (until === undefined || at < until))
+    .sort((a, b) => b.at - a.at || b.seq - a.seq);
+}
 
 /** The contract of `ProjectionStore`. */
 export function projectionConformance(fresh: () => Promise<Fresh>): void {
@@ -60,6 +105,33 @@ export function projectionConformance(fresh: () => Promise<Fresh>): void {
     assert.deepEqual(await store.history(idOf(1), 0, 2), [entries[0], entries[1]]);
     assert.deepEqual(await store.history(idOf(1), 4, 2), [history(1, 5, { version: 3 })]);
     assert.deepEqual(await store.history('no id', 0, 2), []);
+  });
+
+  test('the audit log gives every line once, newest first, as a plain filter would', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const lines = Array.from({ length: 40 }, (_, index) => auditSample(index + 1));
+    await store.project(
+      projection(0, 40, {
+        history: lines.flatMap((line) =>
+          line.itemId === undefined ? [] : { ...line, version: 1, status: 'queued' },
+        ) as HistoryEntry[],
+        entries: lines.filter((line) => line.itemId === undefined) as TenantEntry[],
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(auditQueries, async (query) => {
+        const found: AuditLine[] = [];
+        for (let before: AuditPlace | undefined, pages = 0; pages < 50; pages++) {
+          const page = await store.audit({ ...query, before });
+          found.push(...page.lines);
+          assert.ok(page.lines.length <= query.limit);
+          before = page.next;
+          if (before === undefined) break;
+        }
+        assert.deepEqual(found, auditFiltered(lines, query));
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test('the first record of a key stays, and old keys are forgotten a limited number at a time', async () => {

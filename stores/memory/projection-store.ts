@@ -7,7 +7,9 @@ import type {
   Projection,
   ProjectionStore,
   SettingsRecord,
+  TenantEntry,
 } from '../../actors/ports.js';
+import type { AuditLine, AuditPage, AuditPlace, AuditQuery } from '../../engine/audit-log.js';
 import type { Filter } from '../../engine/filter.js';
 import { matcherOf } from '../../engine/filter-match.js';
 import { comparePositions, positionOf } from '../../engine/item-sort.js';
@@ -92,6 +94,23 @@ export class MemoryProjectionStore implements ProjectionStore {
       .map(copyOf);
   }
 
+  async audit({ by, from, type, itemId, since = 0, until = never, limit, before }: AuditQuery): Promise<AuditPage> {
+    const ofItems = [...this.#database.history.values()].flat();
+    const ofTenant = itemId === undefined ? [...this.#database.entries.values()] : [];
+    const lines = [...ofItems, ...ofTenant]
+      .filter(
+        (line) =>
+          [by ?? line.by, from ?? line.from, type ?? line.type].join() === [line.by, line.from, line.type].join(),
+      )
+      .filter((line) => itemId === undefined || ('itemId' in line && line.itemId === itemId))
+      .filter(({ at, seq }) => at >= since && at < until && isBefore({ at, seq }, before))
+      .sort((a, b) => b.at - a.at || b.seq - a.seq)
+      .map((line) => auditLine(copyOf(line)));
+    const page = lines.slice(0, limit);
+    const last = page.at(-1);
+    return lines.length > limit && last ? { lines: page, next: { at: last.at, seq: last.seq } } : { lines: page };
+  }
+
   async settings(kind: SettingsRecord['kind'], version?: number): Promise<SettingsRecord | undefined> {
     const found = this.#database.settings
       .filter((record) => record.kind === kind && (version === undefined || record.version === version))
@@ -119,6 +138,18 @@ export class MemoryProjectionStore implements ProjectionStore {
   #all(wanted: (item: WorkItem) => boolean): WorkItem[] {
     return [...this.#database.items.values()].filter(wanted).map(copyOf);
   }
+}
+
+const never = Number.POSITIVE_INFINITY;
+
+function isBefore(line: AuditPlace, place: AuditPlace | undefined): boolean {
+  return place === undefined || line.at < place.at || (line.at === place.at && line.seq < place.seq);
+}
+
+function auditLine(entry: HistoryEntry | TenantEntry): AuditLine {
+  const { seq, at, type, by, from, details } = entry;
+  const itemId = 'itemId' in entry ? entry.itemId : undefined;
+  return { seq, at, type, ...(by && { by }), ...(from && { from }), ...(itemId && { itemId }), details };
 }
 
 function addHistory(history: Map<string, HistoryEntry[]>, entry: HistoryEntry): void {

@@ -8,8 +8,10 @@ import type {
   ProjectionStore,
   SettingsRecord,
 } from '../../actors/ports.js';
+import type { AuditPage, AuditQuery } from '../../engine/audit-log.js';
 import type { Filter } from '../../engine/filter.js';
 import { type Instant, type Status, statuses, type WorkItem } from '../../engine/work-item.js';
+import { type AuditRow, auditPage, tenantAuditQuery } from './audit-search.js';
 import type { Connection } from './connection.js';
 import { countStatement, idsStatement, pageStatement } from './item-search.js';
 import type { Reader } from './reader.js';
@@ -175,6 +177,12 @@ export class PostgresProjectionStore implements ProjectionStore {
       ...(origin !== null && { from: origin }),
       details: JSON.parse(details) as Record<string, unknown>,
     }));
+  }
+
+  async audit(query: AuditQuery): Promise<AuditPage> {
+    if (query.itemId !== undefined && !uuidPattern.test(query.itemId)) return { lines: [] };
+    const { text, values } = tenantAuditQuery(query);
+    return auditPage(await this.#reader.query<AuditRow>(undefined, text, values), query.limit);
   }
 
   async settings(kind: SettingsRecord['kind'], version?: number): Promise<SettingsRecord | undefined> {
