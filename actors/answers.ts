@@ -173,7 +173,7 @@ function settingsDocument(
 }
 
 /** Categories and items that the settings in force leave without a schema: legal, but hardly what somebody wants. */
-function settingsWarnings({ categories, prioritization, table }: TenantState): string[] {
+export function settingsWarnings({ categories, prioritization, table }: TenantState): string[] {
   const orphans = categories.documents.filter(
     ({ schema }) => schema !== undefined && prioritization.indexOf(schema) === 0,
   );

@@ -79,6 +79,16 @@ export class Client implements Engine {
     return tenant && (tenant.quotas ?? {});
   }
 
+  /**
+   * Whoever holds the port's other end may ask the tenant's shard for a copy of its state; the shard closes a port that it
+   * cannot serve. Undefined when there is no such tenant.
+   */
+  copyTenant(tenantId: string, port: MessagePort): TenantConfig | undefined {
+    const shard = this.#byTenant.get(tenantId);
+    shard?.copy(tenantId, port);
+    return shard?.tenants.get(tenantId);
+  }
+
   request(tenantId: string, request: Request): Promise<Reply> {
     const shard = this.#byTenant.get(tenantId);
     if (shard === undefined) return Promise.resolve(reject('not-found', `there is no tenant ${tenantId}`));
@@ -159,6 +169,10 @@ class ShardLink {
     this.tenants.set(tenant.id, tenant);
     this.#flush();
     this.#port?.postMessage({ kind: 'put', tenant });
+  }
+
+  copy(tenantId: string, port: MessagePort): void {
+    this.#port?.postMessage({ kind: 'copy', tenantId, port }, [port]);
   }
 
   async remove(tenantId: string, timeoutMs: number): Promise<void> {

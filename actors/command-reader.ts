@@ -4,12 +4,15 @@ import { isObject, parseDraft } from '../engine/draft.js';
 import { itemFieldsBytesMax } from '../engine/limits.js';
 import { type Fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
 import { documentsOf } from '../engine/settings.js';
-import { checkSettings } from '../engine/settings-check.js';
+import { checkImport, checkSettings, contentsOf } from '../engine/settings-check.js';
 import type { TenantState } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
 import type { Request } from './request.js';
 
-type Writing = Extract<Request, { op: 'create' | 'createMany' | 'update' | 'command' | 'next' | 'putSettings' }>;
+type Writing = Extract<
+  Request,
+  { op: 'create' | 'createMany' | 'update' | 'command' | 'next' | 'putSettings' | 'importSettings' }
+>;
 
 /**
  * Reads a request's bytes into commands: one, or one a line for bulk. What cannot be read becomes a rejection in its
@@ -33,6 +36,8 @@ export function readCommands(request: Writing, state: TenantState, now: Instant)
       ];
     case 'putSettings':
       return [readSettings(request, state)];
+    case 'importSettings':
+      return [readImport(request, state)];
   }
 }
 
@@ -133,6 +138,20 @@ function readSettings(request: Extract<Writing, { op: 'putSettings' }>, state: T
   const content = checkSettings(request.kind, body, documentsOf(state.settings));
   if ('faults' in content) return settingsFault(content.faults);
   return { type: 'replaceSettings', content, ifMatch, by, from };
+}
+
+/** The kinds that a bundle brings, those that are in force already left out: an import twice publishes once. */
+function readImport(request: Extract<Writing, { op: 'importSettings' }>, state: TenantState): Command | Rejection {
+  const decoded = decodeBody(request.body);
+  if (isRejection(decoded)) return decoded;
+  const inForce = documentsOf(state.settings);
+  const checked = checkImport(decoded, inForce);
+  if ('faults' in checked) return settingsFault(checked.faults);
+  const { by, from } = request;
+  const contents = contentsOf(checked.bundle).filter(
+    ({ kind, document }) => JSON.stringify(document) !== JSON.stringify(inForce[kind]),
+  );
+  return { type: 'importSettings', contents, by, from };
 }
 
 /** What a GET adds to the document: whoever reads, changes and writes it back need not take it out. */

@@ -125,6 +125,9 @@ export interface KeyRecord {
 
 export type SettingsRecord = { seq: number; version: number; at: Instant; by?: string } & SettingsContent;
 
+/** Who published a version of settings, and when. */
+export type SettingsVersion = Pick<SettingsRecord, 'version' | 'at' | 'by'>;
+
 /** What the journal's events after `fromSeq` up to `toSeq` leave behind: one row an item, whatever its events. */
 export interface Projection {
   fromSeq: number;
@@ -208,6 +211,8 @@ export interface ProjectionStore {
   audit(query: AuditQuery): Promise<AuditPage>;
   /** The newest record of each kind, or the given version. */
   settings(kind: SettingsRecord['kind'], version?: number): Promise<SettingsRecord | undefined>;
+  /** The versions of a kind below `beforeVersion`, newest first, at most `limit`, without their documents. */
+  settingsVersions(kind: SettingsRecord['kind'], beforeVersion: number, limit: number): Promise<SettingsVersion[]>;
   /** Calls back with slices of at most `sliceItems` open items. */
   scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void>;
   /** Calls back with the captureIds and Idempotency-Keys ever seen, for the filter of known keys. */

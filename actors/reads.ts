@@ -14,6 +14,7 @@ import {
   settingsAnswer,
   settingsRecordAnswer,
 } from './answers.js';
+import { exportAnswer, versionsAnswer } from './bundle-answer.js';
 import type { Entry } from './entry.js';
 import { type ProjectionStore, SearchRefused } from './ports.js';
 import type { Projector } from './projector.js';
@@ -67,6 +68,10 @@ export class Reads {
         return this.#audit(request);
       case 'getSettings':
         return this.#settings(request);
+      case 'settingsVersions':
+        return this.#settingsVersions(request);
+      case 'exportSettings':
+        return { reply: exportAnswer(this.#c.state) };
       default:
         throw new Error(`${request.op} is not a read`);
     }
@@ -200,6 +205,20 @@ export class Reads {
         const record = await store.settings(kind, version);
         if (record === undefined) return reject('not-found', `there is no version ${version} of ${kind}`);
         return settingsRecordAnswer(record);
+      },
+    };
+  }
+
+  #settingsVersions({ kind, limit, cursor }: Extract<Request, { op: 'settingsVersions' }>): Outcome {
+    const before = readCursor(cursor);
+    if (typeof before === 'object') return { reply: before };
+    return {
+      later: async () => {
+        const isStale = !(await this.#caughtUp());
+        const versions = await this.#c.store.settingsVersions(kind, before ?? Number.MAX_SAFE_INTEGER, limit + 1);
+        const page = versions.slice(0, limit);
+        const next = versions.length > limit ? cursorAt(page[page.length - 1].version) : null;
+        return versionsAnswer(page, next, isStale);
       },
     };
   }

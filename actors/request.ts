@@ -37,6 +37,10 @@ export type Request = (
   | { op: 'queue'; limit: number }
   | ({ op: 'audit'; cursor?: string } & Omit<AuditQuery, 'by' | 'from' | 'before'> & { who?: string; where?: string })
   | { op: 'getSettings'; kind: SettingsKind; version?: number }
+  | { op: 'settingsVersions'; kind: SettingsKind; limit: number; cursor?: string }
+  | { op: 'exportSettings' }
+  /** All kinds of the body are checked together, and published in one commit. */
+  | { op: 'importSettings'; body: Uint8Array; dryRun?: boolean }
   | { op: 'putSettings'; kind: SettingsKind; body: Uint8Array; ifMatch?: number }
 ) & {
   /** Name of the caller's API key, kept in the history. */
@@ -66,6 +70,12 @@ export interface Answer {
 }
 
 export type Reply = Answer | Rejection;
+
+/** Questions about settings that nobody has published, simulated on threads of their own (`simulator.ts`). */
+export interface Simulations {
+  /** `signal` ends it: nobody waits for the answer any more. Never throws. */
+  whatIf(tenantId: string, body: Uint8Array, signal: AbortSignal): Promise<Reply>;
+}
 
 /** The front's way to the actors (`client.ts`). Never throws: trouble comes back as a rejection. */
 export interface Engine {

@@ -43,6 +43,7 @@ export function runShard(context: ShardContext): Promise<void> {
     port.on('message', (message: ToShard) => {
       if (message instanceof Uint8Array) submit(message, roster, outbox);
       else if (message.kind === 'put') roster.put(message.tenant);
+      else if (message.kind === 'copy') offerCopy(roster, message.tenantId, message.port);
       else void answer(message, roster, registry, send, resolve);
     });
   });
@@ -54,6 +55,12 @@ function submit(bytes: Uint8Array, roster: Roster, outbox: Outbox): void {
     if (actor === undefined) outbox.put(id, reject('not-found', `there is no tenant ${tenantId}`));
     else actor.submit(request, (reply) => outbox.put(id, reply));
   }
+}
+
+function offerCopy(roster: Roster, tenantId: string, port: MessagePort): void {
+  const actor = roster.find(tenantId);
+  if (actor === undefined) port.close();
+  else actor.offerCopy(port);
 }
 
 async function answer(

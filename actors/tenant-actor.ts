@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import { idempotencyKeptMs } from '../engine/limits.js';
 import { reject } from '../engine/rejection.js';
 import type { StateOptions } from '../engine/state.js';
@@ -11,6 +12,7 @@ import { recover } from './recovery.js';
 import type { Reply, Request } from './request.js';
 import { pause } from './runtime.js';
 import { takeSnapshot } from './snapshotter.js';
+import { offerState } from './state-sender.js';
 import type { ShardMetrics, TenantMetrics } from './tenant-metrics.js';
 import { Term, type TermEnd } from './term.js';
 import { uuidV7 } from './uuid-v7.js';
@@ -156,6 +158,11 @@ export class TenantActor {
     return (
       this.#mode === 'halted' || (this.#mode === 'serving' && this.#mailbox.size === 0 && this.#term?.isIdle === true)
     );
+  }
+
+  /** Sends a copy of the state to whoever asks for it through the port. */
+  offerCopy(port: MessagePort): void {
+    offerState(port, this.#c.runtime, () => (this.#mode === 'serving' ? this.#term : undefined));
   }
 
   /** Forgets everything at once, as a crash would. */

@@ -1,5 +1,6 @@
 import type { Command } from '../engine/command.js';
 import { decide } from '../engine/decide.js';
+import type { Event } from '../engine/event.js';
 import { sliceMsMax } from '../engine/limits.js';
 import { needsAhead, needsOf } from '../engine/needs.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
@@ -8,6 +9,7 @@ import type { Instant } from '../engine/work-item.js';
 import { itemAnswer, previewAnswer, settingsAnswer } from './answers.js';
 import type { Batch } from './batch.js';
 import { addLine, linesAnswer } from './bulk-lines.js';
+import { importAnswer, importPreview } from './bundle-answer.js';
 import { readCommands } from './command-reader.js';
 import { Committer } from './committer.js';
 import type { Entry } from './entry.js';
@@ -20,7 +22,7 @@ import { Parking } from './parking.js';
 import type { CommitOutcome, Lease, Runtime, TenantStores } from './ports.js';
 import { Projector } from './projector.js';
 import { Reads } from './reads.js';
-import type { Reply } from './request.js';
+import type { Answer, Reply, Request } from './request.js';
 import type { TenantMetrics } from './tenant-metrics.js';
 
 /** Commands of one entry between two looks at the clock. */
@@ -200,13 +202,11 @@ export class Term {
   }
 
   #makeProjector(loader: Loader): Projector {
-    const { stores, runtime, state, cursor, options, onError } = this.#c;
+    const { stores, runtime, state, cursor, onError } = this.#c;
     return new Projector({
       store: stores.projection,
       runtime,
       cursor,
-      // A quarter of the room: a list that waits for the tables must not wait for all of a burst.
-      mayRest: () => !this.#committer.isIdle && state.documents.pendingBytes * 4 < options.unprojectedBytesMax,
       onProjected: (items, keys) => {
         for (const item of items) state.documents.settle(item);
         for (const key of keys) state.keys.delete(key);
@@ -301,6 +301,8 @@ export class Term {
       case 'history':
       case 'audit':
       case 'getSettings':
+      case 'settingsVersions':
+      case 'exportSettings':
         return this.#read(entry, now);
       default:
         return this.#write(entry, now, stopAt);
@@ -323,8 +325,8 @@ export class Term {
     if (request.op === 'createMany') return this.#writeLines(entry, request.firstLine, now, stopAt);
     const [command] = entry.commands;
     // A settings document may be durable already: only its answer was waiting when a term ended.
-    const isDurable = entry.decided > 0 && request.op === 'putSettings';
-    const reply = isDurable ? settingsAnswer(this.#c.state, request.kind) : this.#reply(entry, command, now);
+    const published = entry.decided > 0 ? publishedAnswer(this.#c.state, request, undefined) : undefined;
+    const reply = published ?? this.#reply(entry, command, now);
     if (reply === undefined) return true;
     entry.decided = 1;
     this.#finish(entry, reply);
@@ -364,13 +366,15 @@ export class Term {
     const decision = decide(state, command, now, isTrial ? () => nobody : newId);
     if (isRejection(decision)) return decision;
     const { itemId, events, ...outcome } = decision;
+    if (isTrial && command.type === 'importSettings') return importPreview(events);
     if (isTrial) {
       const item = events.find((event) => 'item' in event)?.item ?? state.mustDocument(itemId as string);
       return previewAnswer(state, item, now);
     }
     for (const event of events) this.#apply(event);
     if (command.type === 'next' && events.length > 0) this.#clock.taken();
-    if (request.op === 'putSettings') return settingsAnswer(state, request.kind);
+    const published = publishedAnswer(state, request, events);
+    if (published !== undefined) return published;
     if (itemId === undefined || request.op === 'createMany') return { ...outcome, id: itemId };
     return itemAnswer(state, state.mustDocument(itemId), now, outcome);
   }
@@ -382,7 +386,7 @@ export class Term {
 
   /** The entry is decided: answered when durable, settings also when the order built from them is in force. */
   #finish(entry: Entry, reply: Reply): void {
-    if (entry.request.op === 'putSettings' && !isRejection(reply) && this.#c.state.rebuild !== undefined) {
+    if (publishes(entry.request) && !isRejection(reply) && this.#c.state.rebuild !== undefined) {
       this.#awaitingOrder.push({ entry, reply });
       this.#committer.note(entry);
       this.wake();
@@ -424,6 +428,20 @@ export class Term {
     });
     this.#sleep = { until, cancel };
   }
+}
+
+function publishes(request: Request): boolean {
+  return request.op === 'putSettings' || (request.op === 'importSettings' && request.dryRun !== true);
+}
+
+/** The answer of a request that publishes settings, once they are in the state; undefined for every other request. */
+function publishedAnswer(
+  state: TenantState,
+  request: Request,
+  events: readonly Event[] | undefined,
+): Answer | undefined {
+  if (request.op === 'putSettings') return settingsAnswer(state, request.kind);
+  return request.op === 'importSettings' && publishes(request) ? importAnswer(state, events) : undefined;
 }
 
 function textOf(outcome: Exclude<CommitOutcome, { kind: 'committed' }>): string {

@@ -29,7 +29,12 @@ export type Question =
   | { kind: 'remove'; tenantId: string; timeoutMs: number };
 
 /** What the front sends: batches of requests as packed bytes, the rest as plain objects. */
-export type ToShard = Uint8Array | { kind: 'put'; tenant: TenantConfig } | (Question & { id: number });
+export type ToShard =
+  | Uint8Array
+  | { kind: 'put'; tenant: TenantConfig }
+  /** Whoever holds the port's other end may ask for a copy of the tenant's state (`state-sender.ts`). */
+  | { kind: 'copy'; tenantId: string; port: MessagePort }
+  | (Question & { id: number });
 
 /** What a shard sends back; `log` lines go to the process's one log. */
 export type FromShard =

@@ -1,12 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { AuditLog } from '../actors/ports/audit-log.js';
-import type { Engine } from '../actors/request.js';
+import type { Engine, Simulations } from '../actors/request.js';
 import type { Tenants } from './api-keys.js';
 import type { Caller } from './caller.js';
 import type { Gate } from './gate.js';
 import type { HttpMetrics } from './http-metrics.js';
 import type { Operation } from './operation.js';
 import type { ApiSettings } from './settings.js';
+import type { YamlPool } from './yaml-pool.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -37,5 +38,8 @@ export interface Front {
   settings: ApiSettings;
   gate: Gate;
   metrics: HttpMetrics;
+  yaml: YamlPool;
+  /** Absent where nothing can be simulated. */
+  simulations?: Simulations;
   logger?: Log;
 }

@@ -68,7 +68,7 @@ function operationObject(operation: Operation, index: number): Json {
 function tagOf({ path, service }: Operation): string {
   if (path.endsWith('/audit')) return 'audit';
   if (service) return 'service';
-  if (path.startsWith('/settings')) return 'settings';
+  if (path.startsWith('/settings') || path === '/what-if') return 'settings';
   return path === '/queue' || path === '/workitems/next' ? 'queue' : 'work items';
 }
 

@@ -19,6 +19,7 @@ export interface Query {
   /** Milliseconds. */
   since?: number;
   until?: number;
+  format?: string[];
 }
 
 const noQuery: Query = Object.freeze({});

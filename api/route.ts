@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Answer, Request as EngineRequest } from '../actors/request.js';
+import type { Answer, Request as EngineRequest, Reply } from '../actors/request.js';
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
 import { pageItemsDefault } from '../engine/limits.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
@@ -12,7 +12,7 @@ import { sendProblem } from './problem.js';
 import { type Query, readQuery } from './query.js';
 
 /** What a request says, checked, before it becomes the engine's. */
-interface Asked {
+export interface Asked {
   id: string;
   query: Query;
   body: unknown;
@@ -69,6 +69,12 @@ function translateCommand(name: ItemCommandName): Translate {
 
 function settingsTranslations(kind: SettingsKind): Record<string, Translate> {
   return {
+    [`versions-${kind}`]: ({ query }) => ({
+      op: 'settingsVersions',
+      kind,
+      limit: query.limit ?? pageItemsDefault,
+      cursor: query.cursor,
+    }),
     [`get-${kind}`]: ({ query }) => ({ op: 'getSettings', kind, version: query.version }),
     [`put-${kind}`]: ({ body, ifMatch }) => ({ op: 'putSettings', kind, body: body as Buffer, ifMatch }),
   };
@@ -78,12 +84,12 @@ export function modeOf(query: Query): 'create' | 'upsert' {
   return query.mode?.[0] === 'upsert' ? 'upsert' : 'create';
 }
 
-function isDryRun(query: Query): boolean | undefined {
+export function isDryRun(query: Query): boolean | undefined {
   return query.dryRun?.[0] === 'true' ? true : undefined;
 }
 
 /** A handler for one operation that the engine answers with one reply. Made once a route, not once a request. */
-export function engineHandler(operation: Operation, { engine, gate }: Front) {
+export function engineHandler(operation: Operation, front: Front) {
   const translate = translations[operation.id];
   if (!translate) throw new Error(`operation ${operation.id} has no translation`);
   const names = operation.query ?? [];
@@ -93,19 +99,28 @@ export function engineHandler(operation: Operation, { engine, gate }: Front) {
     if ('rejected' in asked) return sendProblem(reply, asked);
     const key = operation.takesIdempotencyKey ? readIdempotencyKey(request.headers['idempotency-key']) : undefined;
     if (isRejection(key)) return sendProblem(reply, key);
-    const caller = request.caller as Caller;
     const ask = translate(asked);
-    ask.by = caller.name;
-    ask.from = caller.from;
     if (key !== undefined) ask.idempotencyKey = key;
-    const answer = await engine.request(caller.tenantId, ask);
-    // A drain that began meanwhile: the client's next request should go to another server.
-    if (gate.draining) reply.header('connection', 'close');
-    return isRejection(answer) ? sendProblem(reply, answer) : sendAnswer(reply, answer);
+    return sendReply(front, reply, await askEngine(front, request, ask));
   };
 }
 
-function readAsked(
+/** Asks the engine in the caller's name. */
+export function askEngine({ engine }: Front, request: FastifyRequest, ask: EngineRequest): Promise<Reply> {
+  const { tenantId, name, from } = request.caller as Caller;
+  ask.by = name;
+  ask.from = from;
+  return engine.request(tenantId, ask);
+}
+
+export function sendReply({ gate }: Front, reply: FastifyReply, answer: Reply): FastifyReply {
+  // A drain that began meanwhile: the client's next request should go to another server.
+  if (gate.draining) reply.header('connection', 'close');
+  return isRejection(answer) ? sendProblem(reply, answer) : sendAnswer(reply, answer);
+}
+
+/** What the request says, checked by the operation's table entry. */
+export function readAsked(
   request: FastifyRequest,
   operation: Operation,
   names: NonNullable<Operation['query']>,

@@ -7,7 +7,7 @@ import fastify, {
 } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { AuditLog } from '../actors/ports/audit-log.js';
-import type { Engine } from '../actors/request.js';
+import type { Engine, Simulations } from '../actors/request.js';
 import type { Tenants } from './api-keys.js';
 import { auditHandlers } from './audit-route.js';
 import { bulkHandler } from './bulk-route.js';
@@ -24,13 +24,17 @@ import { type Problem, pathOf, sendProblem } from './problem.js';
 import { allowedMethods, problemOf } from './refusal.js';
 import { engineHandler } from './route.js';
 import { type ApiSettings, apiDefaults, commandBytesMax, settingsBytesMax } from './settings.js';
+import { settingsHandlers } from './settings-route.js';
 import { shapes } from './shape.js';
 import { parseSmallBody, schemaProblem } from './small-body.js';
+import { whatIfHandlers } from './what-if-route.js';
+import { YamlPool } from './yaml-pool.js';
 
 export interface ServerOptions {
   engine: Engine;
   clusterAudit?: AuditLog;
   tenants: Tenants;
+  simulations?: Simulations;
   settings?: Partial<ApiSettings>;
   /** Gets one line a request: debug, or warn for slow and failed ones. Without it nothing is logged. */
   logger?: Log;
@@ -45,8 +49,9 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const loop = options.loop ?? new EventLoopDelay();
   const gate = new Gate(settings, loop);
   const metrics = new HttpMetrics(gate, options.registry);
-  const { engine, tenants, logger, clusterAudit } = options;
-  const front: Front = { engine, clusterAudit, tenants, settings, gate, metrics, logger };
+  const { engine, tenants, simulations, logger, clusterAudit } = options;
+  const yaml = new YamlPool();
+  const front: Front = { engine, clusterAudit, tenants, settings, gate, metrics, yaml, simulations, logger };
   const server = fastify(fastifyOptions(front));
   server.server.maxConnections = settings.connectionsMax;
   server.removeAllContentTypeParsers();
@@ -59,6 +64,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   for (const operation of operations) register(server, operation, front);
   server.addHook('onClose', async () => {
     if (loop instanceof EventLoopDelay) loop.stop();
+    await front.yaml.close();
   });
   return server;
 }
@@ -123,7 +129,7 @@ function register(server: FastifyInstance, operation: Operation, front: Front): 
 }
 
 /** What the front answers itself; everything else goes to the engine. */
-const frontHandlers: Handlers = { ...openHandlers, ...auditHandlers };
+const frontHandlers: Handlers = { ...openHandlers, ...auditHandlers, ...settingsHandlers, ...whatIfHandlers };
 
 /** A route that is not in the table would be one that nobody has to sign in for. */
 function requireOperation({ method, url, config }: RouteOptions): void {
@@ -140,7 +146,12 @@ function handlerOf(operation: Operation, front: Front) {
 
 function bodyLimit(operation: Operation, settings: ApiSettings): number {
   if (operation.body?.kind === 'small') return commandBytesMax;
-  return operation.id.startsWith('put-') ? settingsBytesMax : settings.itemBytesMax;
+  return isDocument(operation) ? settingsBytesMax : settings.itemBytesMax;
+}
+
+/** A settings document, or several. */
+function isDocument({ id }: Operation): boolean {
+  return id.startsWith('put-') || id === 'import-settings' || id === 'what-if';
 }
 
 function addParsers(scope: FastifyInstance, { body }: Operation): void {

@@ -2,6 +2,7 @@ import Type, { type TSchema } from 'typebox';
 import { weekdays } from '../engine/calendar.js';
 import { pageItemsDefault, pageItemsMax, reasonLengthMax, textLengthMax } from '../engine/limits.js';
 import { plainTexts, statuses } from '../engine/work-item.js';
+import { settingsShapes } from './settings-shape.js';
 import { filterShapes } from './shape-filter.js';
 
 /**
@@ -299,6 +300,7 @@ export const shapes = {
     },
     { additionalProperties: true, examples: [calendarsExample] },
   ),
+  ...settingsShapes,
   NoBody: Type.Object({}, { ...closed, examples: [{}] }),
   ReasonBody: Type.Object({ reason }, { ...closed, examples: [{ reason: 'Waiting for the customer' }] }),
   EndBody: Type.Object({ resultCode, reason }, { ...closed, examples: [{ resultCode: 'RESOLVED' }] }),
@@ -331,6 +333,12 @@ export const queryFields = {
     of: ['create', 'upsert'],
     single: true,
     description: '`upsert`: update what the captureId names.',
+  },
+  format: {
+    kind: 'list',
+    of: ['json', 'yaml'],
+    single: true,
+    description: 'Of the answer; by default what Accept says, else JSON.',
   },
   dryRun: {
     kind: 'list',

@@ -1,13 +1,11 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { auditCommand } from './iwd/audit.js';
 import { migrateCommand } from './iwd/migrate.js';
 
 /** The command line of operators. Each noun or verb is a file of bin/iwd/ that exports its command. */
 const program = new Command('iwd')
   .description('Operates the IWD engine. Settings are the server’s environment variables (docs/operations.md).')
   .showHelpAfterError('(iwd --help says more)')
-  .addCommand(auditCommand())
   .addCommand(migrateCommand());
 
 try {

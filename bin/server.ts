@@ -3,6 +3,7 @@ import { type Logger, pino } from 'pino';
 import { Client } from '../actors/client.js';
 import { type ActorOptions, defaultOptions } from '../actors/options.js';
 import { pause, systemRuntime } from '../actors/runtime.js';
+import { Simulator } from '../actors/simulator.js';
 import { apiKeys } from '../api/api-keys.js';
 import { buildServer } from '../api/server.js';
 import { itemFieldsBytesMax } from '../engine/limits.js';
@@ -47,8 +48,17 @@ async function serve(settings: Settings): Promise<void> {
     const { key, made } = await demoKey(dataDir, settings.demoApiKey);
     const client = startShards(settings, databaseUrl, dataDir, log);
     stops.push(() => client.drain(0));
+    const simulator = new Simulator({
+      file: new URL('./simulation.js', import.meta.url),
+      engine: client,
+      limits: { itemsMax: settings.whatIfItemsMax, eventsMax: settings.whatIfEventsMax },
+      attributesBytesMax: settings.attributesBytesMax,
+      timeoutMs: settings.whatIfTimeoutMs,
+    });
+    stops.push(() => simulator.close());
     const server = buildServer({
       engine: client,
+      simulations: simulator,
       tenants: apiKeys([{ key, tenantId: demoTenant, name: 'demo' }]),
       settings: {
         itemBytesMax: settings.attributesBytesMax + itemFieldsBytesMax,

@@ -238,6 +238,30 @@ export const settingsTable = {
     },
     { min: 1, max: 1_000_000 },
   ),
+  whatIfTimeoutMs: duration(
+    {
+      env: 'IWD_WHAT_IF_TIMEOUT',
+      standard: 'PT60S',
+      description: 'Longest time of one simulation (`POST /what-if`), its wait for others included; then it is ended.',
+    },
+    { min: 'PT1S', max: 'PT10M' },
+  ),
+  whatIfItemsMax: whole(
+    {
+      env: 'IWD_WHAT_IF_ITEMS_MAX',
+      standard: '100000',
+      description: 'Waiting items whose attributes a simulation reads, where the draft has categories.',
+    },
+    { min: 100, max: 10_000_000 },
+  ),
+  whatIfEventsMax: whole(
+    {
+      env: 'IWD_WHAT_IF_EVENTS_MAX',
+      standard: '500000',
+      description: 'Events of the journal that a simulation replays.',
+    },
+    { min: 1000, max: 100_000_000 },
+  ),
   metricsToken: pattern(
     {
       env: 'IWD_METRICS_TOKEN',

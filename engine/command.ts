@@ -12,7 +12,8 @@ export type Command =
   | { type: 'expire' | 'activateDue'; id: string }
   | ReplaceSettings
   | Erase
-  | { type: 'note'; note: NoteContent; by?: string; from?: string };
+  | { type: 'note'; note: NoteContent; by?: string; from?: string }
+  | ImportSettings;
 
 interface Caller {
   by?: string;
@@ -39,6 +40,14 @@ export interface ReplaceSettings {
   type: 'replaceSettings';
   content: SettingsContent;
   ifMatch?: number;
+  by?: string;
+  from?: string;
+}
+
+/** Puts new versions of several settings documents in force, all of them or none. */
+export interface ImportSettings {
+  type: 'importSettings';
+  contents: readonly SettingsContent[];
   by?: string;
   from?: string;
 }

@@ -1,4 +1,4 @@
-import type { Command, Create, Erase, ItemCommand, Next, ReplaceSettings, Update } from './command.js';
+import type { Command, Create, Erase, ImportSettings, ItemCommand, Next, ReplaceSettings, Update } from './command.js';
 import { expiresTooEarly, isExpiredAt } from './draft.js';
 import type { Event, ItemMoved, Move } from './event.js';
 import { itemRecord } from './item-record.js';
@@ -47,6 +47,8 @@ export function decide(state: TenantState, command: Command, now: Instant, newId
       return erase(state, command, now);
     case 'note':
       return { events: [{ ...command.note, at: now, by: command.by, from: command.from }], status: 200 };
+    case 'importSettings':
+      return importSettings(state, command, now);
     default:
       return move(state, command, now);
   }
@@ -317,6 +319,14 @@ function replaceSettings(state: TenantState, command: ReplaceSettings, now: Inst
   const { version } = state.settings[content.kind];
   if (ifMatch !== undefined && ifMatch !== version) return mismatch(version);
   return { events: [settingsReplaced(content, { at: now, by, from, version: version + 1 })], status: 200 };
+}
+
+function importSettings(state: TenantState, { contents, by, from }: ImportSettings, now: Instant): Decision {
+  const events = contents.map((content) => {
+    const { version } = state.settings[content.kind];
+    return settingsReplaced(content, { at: now, by, from, version: version + 1 });
+  });
+  return { events, status: 200 };
 }
 
 function notFound(id: string): Rejection {

@@ -39,6 +39,7 @@ export function needsOf(
       break;
     case 'replaceSettings':
     case 'note':
+    case 'importSettings':
       break;
     default:
       needItem(state, command.id, absent, needs);

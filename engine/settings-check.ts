@@ -1,6 +1,7 @@
 import { checkCalendars } from './calendar-check.js';
 import { compileCategories } from './category-tree.js';
-import { checkContent } from './content.js';
+import { checkContent, faultsMax, pointerKey } from './content.js';
+import { isObject } from './draft.js';
 import { compilePrioritization } from './prioritization.js';
 import type { Fault } from './rejection.js';
 import { type SettingsContent, type SettingsDocuments, type SettingsKind, settingsKinds } from './settings.js';
@@ -33,6 +34,9 @@ export function checkSettings(
 /** Several kinds together, each the list that stands in its document: a draft, or what is exported and imported. */
 export type SettingsBundle = Partial<SettingsDocuments>;
 
+/** First field of an exported file: which release's file it is. */
+export const bundleFormat = 'iwd-settings/1';
+
 /** The kinds in the order in which they are published: what a later one names is there before. */
 export const bundleKinds = ['calendars', 'prioritization', 'categories'] as const satisfies readonly SettingsKind[];
 
@@ -56,6 +60,38 @@ export function checkBundle(
     if (faults.length > 0) return { faults };
   }
   return { bundle: Object.fromEntries(given.map((kind) => [kind, documents[kind]])) };
+}
+
+/** Checks a whole exported file: its format, its kinds, and that there is nothing else in it. */
+export function checkImport(
+  value: unknown,
+  inForce: SettingsDocuments,
+): { bundle: SettingsBundle } | { faults: Fault[] } {
+  if (!isObject(value)) return { faults: [{ pointer: '', code: 'invalid-value', detail: 'expected a settings file' }] };
+  const { format, ...kinds } = value;
+  const faults: Fault[] = Object.keys(kinds)
+    .filter((name) => !(bundleKinds as readonly string[]).includes(name))
+    .slice(0, faultsMax)
+    .map((name) => ({
+      pointer: `/${pointerKey(name)}`,
+      code: 'unknown-field',
+      detail: `this is not known here; known: format, ${bundleKinds.join(', ')}`,
+    }));
+  if (format !== undefined && format !== bundleFormat) {
+    faults.push({ pointer: '/format', code: 'invalid-value', detail: `expected ${bundleFormat}, or no format` });
+  }
+  if (faults.length > 0) return { faults };
+  if (Object.keys(kinds).length > 0) return checkBundle(kinds, inForce);
+  return {
+    faults: [{ pointer: '', code: 'missing-field', detail: `expected at least one of ${bundleKinds.join(', ')}` }],
+  };
+}
+
+/** The kinds of a bundle one by one, in the order in which they are published. */
+export function contentsOf(bundle: SettingsBundle): SettingsContent[] {
+  return bundleKinds.flatMap((kind) =>
+    bundle[kind] === undefined ? [] : [{ kind, document: bundle[kind] } as SettingsContent],
+  );
 }
 
 function checkPart(kind: SettingsKind, part: unknown, others: SettingsDocuments) {

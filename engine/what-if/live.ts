@@ -1,7 +1,6 @@
 import { decide } from '../decide.js';
 import { isRejection } from '../rejection.js';
-import type { SettingsContent } from '../settings.js';
-import { bundleKinds, type SettingsBundle } from '../settings-check.js';
+import { contentsOf, type SettingsBundle } from '../settings-check.js';
 import type { StateOptions, TenantState } from '../state.js';
 import type { StateCopy } from '../state-copy.js';
 import type { Instant, WorkItem } from '../work-item.js';
@@ -60,15 +59,11 @@ function open(copy: StateCopy, options: StateOptions, at: Instant): TenantState 
   return state;
 }
 
-/** Puts a draft in force at once, as `PUT /settings/{kind}` does kind by kind. */
+/** Puts a draft in force at once, as `PUT /settings/import` does. */
 export function publish(state: TenantState, bundle: SettingsBundle, at: Instant): void {
-  for (const kind of bundleKinds) {
-    if (bundle[kind] === undefined) continue;
-    const content = { kind, document: bundle[kind] } as SettingsContent;
-    const decision = decide(state, { type: 'replaceSettings', content }, at, neverNew);
-    if (isRejection(decision)) throw new Error(decision.detail);
-    for (const event of decision.events) state.apply(event);
-  }
+  const decision = decide(state, { type: 'importSettings', contents: contentsOf(bundle) }, at, neverNew);
+  if (isRejection(decision)) throw new Error(decision.detail);
+  for (const event of decision.events) state.apply(event);
   while (!state.stepRebuild(Number.MAX_SAFE_INTEGER, at));
 }
 

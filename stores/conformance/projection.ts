@@ -171,6 +171,27 @@ export function projectionConformance(fresh: () => Promise<Fresh>): void {
     assert.deepEqual(await store.settings('prioritization'), other);
   });
 
+  test('versions of settings are listed per kind, newest first, a page at a time', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const records = [1, 2, 3, 4].map((version): SettingsRecord => {
+      const by = version === 3 ? {} : { by: `user-${version}` };
+      return { kind: 'categories', seq: version, version, at: version * 1000, document: [], ...by };
+    });
+    const other: SettingsRecord = { kind: 'prioritization', seq: 5, version: 1, at: 3, document: [] };
+    await store.project(projection(0, 5, { settings: [...records, other] }));
+    const newest = await store.settingsVersions('categories', Number.MAX_SAFE_INTEGER, 2);
+    assert.deepEqual(newest, [
+      { version: 4, at: 4000, by: 'user-4' },
+      { version: 3, at: 3000 },
+    ]);
+    const older = await store.settingsVersions('categories', 3, 10);
+    assert.deepEqual(
+      older.map(({ version }) => version),
+      [2, 1],
+    );
+    assert.deepEqual(await store.settingsVersions('calendars', 3, 10), []);
+  });
+
   test('a category lists itself and what lies below it, not its namesakes', async () => {
     const { projection: store } = (await fresh()).stores;
     const paths = ['a', 'a-b', 'a/b', 'a/b/c', 'a0', 'ab', 'a/c', undefined];

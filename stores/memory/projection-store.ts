@@ -7,6 +7,7 @@ import type {
   Projection,
   ProjectionStore,
   SettingsRecord,
+  SettingsVersion,
   TenantEntry,
 } from '../../actors/ports.js';
 import type { AuditLine, AuditPage, AuditPlace, AuditQuery } from '../../engine/audit-log.js';
@@ -116,6 +117,18 @@ export class MemoryProjectionStore implements ProjectionStore {
       .filter((record) => record.kind === kind && (version === undefined || record.version === version))
       .sort((a, b) => b.version - a.version)[0];
     return found && copyOf(found);
+  }
+
+  async settingsVersions(
+    kind: SettingsRecord['kind'],
+    beforeVersion: number,
+    limit: number,
+  ): Promise<SettingsVersion[]> {
+    return this.#database.settings
+      .filter((record) => record.kind === kind && record.version < beforeVersion)
+      .sort((a, b) => b.version - a.version)
+      .slice(0, limit)
+      .map(({ version, at, by }) => ({ version, at, ...(by !== undefined && { by }) }));
   }
 
   async scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void> {

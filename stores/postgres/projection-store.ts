@@ -7,6 +7,7 @@ import type {
   Projection,
   ProjectionStore,
   SettingsRecord,
+  SettingsVersion,
 } from '../../actors/ports.js';
 import type { AuditPage, AuditQuery } from '../../engine/audit-log.js';
 import type { Filter } from '../../engine/filter.js';
@@ -192,6 +193,23 @@ export class PostgresProjectionStore implements ProjectionStore {
     if (!row) return undefined;
     const { by, document, ...rest } = row;
     return { ...rest, ...(by !== null && { by }), document: JSON.parse(document) } as SettingsRecord;
+  }
+
+  async settingsVersions(
+    kind: SettingsRecord['kind'],
+    beforeVersion: number,
+    limit: number,
+  ): Promise<SettingsVersion[]> {
+    // Compared as bigint: a caller's bound may lie above what the column holds.
+    const text = `SELECT version, at, by FROM iwd.settings
+                   WHERE kind = $1 AND version < $2::bigint ORDER BY version DESC LIMIT $3`;
+    const values = [kind, beforeVersion, limit];
+    const rows = await this.#reader.query<{ version: number; at: Instant; by: string | null }>(
+      'settings-versions',
+      text,
+      values,
+    );
+    return rows.map(({ version, at, by }) => ({ version, at, ...(by !== null && { by }) }));
   }
 
   scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void> {
