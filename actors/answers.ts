@@ -1,7 +1,7 @@
 import { type AuditPage, auditPageJson, withTimes } from '../engine/audit-log.js';
 import { formatInstant } from '../engine/instant.js';
-import { itemJson } from '../engine/item-json.js';
-
+import { itemJson, overrideJson } from '../engine/item-json.js';
+import { overrideAt } from '../engine/overrides.js';
 import { type Setting, type SettingsKind, settingsKinds } from '../engine/settings.js';
 import type { TenantState } from '../engine/state.js';
 import type { Instant, WorkItem } from '../engine/work-item.js';
@@ -29,6 +29,7 @@ export function itemText(
   return itemJson(item, {
     tenantId: state.tenantId,
     priority: priorityOf(state, item, now),
+    override: overrideAt(item, item.completedDateTime ?? now),
     ageMs: more.age ? now - item.createdDateTime : undefined,
     ignored: more.ignored,
   });
@@ -142,6 +143,7 @@ function explanationOf(state: TenantState, item: WorkItem, now: Instant): Record
       segment: terms.point,
     },
     score: { curve: terms.curve, businessValue: terms.businessValue, segment: terms.segment },
+    override: terms.override === undefined ? null : JSON.parse(overrideJson(terms.override)),
     priority: terms.priority,
     nextChanges: changes.map(({ at, priority, point, sloped }) => ({
       at: formatInstant(at),

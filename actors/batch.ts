@@ -1,4 +1,4 @@
-import { type Event, type ItemEvent, isNote, type Note } from '../engine/event.js';
+import { type Event, type ItemDeleted, type ItemEvent, isNote, type Note } from '../engine/event.js';
 import { contentOf, isSettingsReplaced } from '../engine/settings.js';
 import type { TenantState } from '../engine/state.js';
 import type { WorkItem } from '../engine/work-item.js';
@@ -18,6 +18,8 @@ export class Batch {
   readonly afterSeq: number;
   readonly events: Event[] = [];
   readonly items: WorkItem[] = [];
+  /** Ids of items whose rows go. */
+  readonly deleted: string[] = [];
   readonly history: HistoryEntry[] = [];
   readonly keys: KeyRecord[] = [];
   readonly settings: SettingsRecord[] = [];
@@ -66,6 +68,10 @@ export class Batch {
       this.entries.push(noteEntry(event, seq));
       return;
     }
+    if (event.type === 'deleted') {
+      this.#addDeleted(event, seq);
+      return;
+    }
     const item = state.mustDocument('item' in event ? event.item.id : event.id);
     this.items.push(item);
     this.#bytes += item.attributes.length;
@@ -80,6 +86,11 @@ export class Batch {
       status: item.status,
       details: detailsOf(event),
     });
+  }
+
+  #addDeleted({ id, at, by, from, version, status }: ItemDeleted, seq: number): void {
+    this.deleted.push(id);
+    this.history.push({ itemId: id, seq, at, type: 'deleted', by, from, version, status, details: {} });
   }
 }
 
@@ -96,7 +107,7 @@ function itemIdOf(event: Event): string | null {
 }
 
 /** What a person wants to read of an event: never the attributes, which are the item's own. */
-function detailsOf(event: ItemEvent): Record<string, unknown> {
+function detailsOf(event: Exclude<ItemEvent, ItemDeleted>): Record<string, unknown> {
   switch (event.type) {
     case 'created':
       return {
@@ -110,6 +121,10 @@ function detailsOf(event: ItemEvent): Record<string, unknown> {
       return { changed: event.changed, category: event.item.category, rule: event.item.rule, error: event.item.error };
     case 'erased':
       return { fields: Object.keys(event.set ?? {}) };
+    case 'reprioritized': {
+      const { priority = null, until, reason } = event.set?.override ?? {};
+      return { priority, untilDateTime: until, reason };
+    }
     default:
       return Object.fromEntries(Object.entries(event.set ?? {}).filter(([, value]) => value !== null));
   }

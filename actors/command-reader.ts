@@ -1,8 +1,9 @@
-import type { Command } from '../engine/command.js';
+import type { Command, ItemCommand } from '../engine/command.js';
 import { checkContent, decodeBody, refusal } from '../engine/content.js';
 import { isObject, parseDraft } from '../engine/draft.js';
+import { parseInstant } from '../engine/instant.js';
 import { itemFieldsBytesMax } from '../engine/limits.js';
-import { type Fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
+import { type Fault, fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
 import { documentsOf } from '../engine/settings.js';
 import { checkImport, checkSettings, contentsOf } from '../engine/settings-check.js';
 import type { TenantState } from '../engine/state.js';
@@ -112,11 +113,17 @@ function readUpdate(request: Extract<Writing, { op: 'update' }>): Command | Reje
 }
 
 function readItemCommand(request: Extract<Writing, { op: 'command' }>): Command | Rejection {
-  const { name, id, ifMatch, reason, resultCode, agentId, by, from } = request;
-  const said = { name, id, reason, resultCode, agentId };
+  const { name, id, ifMatch, reason, resultCode, agentId, priority, until, category, by, from } = request;
+  const said = { name, id, reason, resultCode, agentId, priority, until, category };
   const checked = checkContent(JSON.parse(JSON.stringify(said)));
   if ('faults' in checked) return refusal(checked.faults);
-  return withKey({ type: name, id, ifMatch, reason, resultCode, agentId, by, from }, request, said);
+  const at = until === undefined ? undefined : parseInstant(until);
+  if (until !== undefined && at === undefined)
+    return fault('/until', 'invalid-value', 'expected an ISO 8601 time with offset');
+  const command: ItemCommand = { type: name, id, ifMatch, reason, resultCode, agentId, by, from };
+  if (name === 'reprioritize') Object.assign(command, { priority, until: at });
+  if (name === 'move') command.category = category;
+  return withKey(command, request, said);
 }
 
 /** The command with its Idempotency-Key and the fingerprint of what was asked under it. */

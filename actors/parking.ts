@@ -81,7 +81,7 @@ export class Parking {
   #noteAbsent(entry: Entry, needs: Needs): void {
     const { state } = this.#c;
     this.forgetAbsent(entry);
-    for (const id of needs.ids) if (!state.documents.has(id)) entry.absent.add(id);
+    for (const id of needs.ids) if (state.documents.get(id) === undefined) entry.absent.add(id);
     for (const captureId of needs.captureIds) {
       if (state.findByCapture(captureId) === undefined) entry.absent.add(`c:${captureId}`);
     }

@@ -114,7 +114,6 @@ export interface TenantEntry {
   /** What changed, without the documents themselves. */
   details: Record<string, unknown>;
 }
-
 export interface KeyRecord {
   key: string;
   fingerprint: string;
@@ -133,6 +132,8 @@ export interface Projection {
   fromSeq: number;
   toSeq: number;
   items: readonly WorkItem[];
+  /** Ids of items whose rows go; none of them is among `items`. What was said of them in their history goes too. */
+  deleted: readonly string[];
   history: readonly HistoryEntry[];
   keys: readonly KeyRecord[];
   settings: readonly SettingsRecord[];
@@ -153,6 +154,9 @@ export interface OpenItems {
   due: Float64Array;
   expiration: Float64Array;
   businessValue: Float64Array;
+  /** Absent priorities are NaN, and so is the end of one that holds for ever. */
+  overridePriority: Float64Array;
+  overrideUntil: Float64Array;
   seq: Float64Array;
   version: Float64Array;
 }

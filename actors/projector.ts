@@ -1,6 +1,7 @@
+import { writtenDetails } from '../engine/event.js';
 import type { WorkItem } from '../engine/work-item.js';
 import type { Batch } from './batch.js';
-import type { ProjectionStore, Runtime } from './ports.js';
+import type { HistoryEntry, Projection, ProjectionStore, Runtime } from './ports.js';
 import { pause } from './runtime.js';
 
 /** Items of one projection statement: longer ones hold the table's locks and the shard's turn for longer. */
@@ -18,7 +19,7 @@ export interface ProjectorOptions {
   runtime: Runtime;
   cursor: number;
   /** The table holds these versions now. */
-  onProjected: (items: Iterable<WorkItem>, keys: Iterable<string>) => void;
+  onProjected: (items: Iterable<WorkItem>, deleted: Iterable<string>, keys: Iterable<string>) => void;
   /** The cursor stands where this owner has never put it: somebody else projects. */
   onLost: () => void;
   onError: (error: unknown) => void;
@@ -119,8 +120,7 @@ export class Projector {
     const projection = {
       fromSeq: this.#cursor,
       toSeq: batches[batches.length - 1].toSeq,
-      items: newestItems(batches),
-      history: batches.flatMap((batch) => batch.history),
+      ...rowsOf(batches),
       keys: batches.flatMap((batch) => batch.keys),
       settings: batches.flatMap((batch) => batch.settings),
       entries: batches.flatMap((batch) => batch.entries),
@@ -134,8 +134,10 @@ export class Projector {
     this.#waiting.splice(0, batches.length);
     for (const batch of batches) this.#waitingItems -= batch.items.length;
     this.#cursor = batches[batches.length - 1].toSeq;
+    const { items, deleted } = rowsOf(batches);
     this.#options.onProjected(
-      newestItems(batches),
+      items,
+      deleted,
       batches.flatMap((batch) => batch.keys).map(({ key }) => key),
     );
     this.#release();
@@ -175,9 +177,22 @@ export class Projector {
   }
 }
 
-/** One row an item, whatever its events. */
-function newestItems(batches: readonly Batch[]): WorkItem[] {
+/** One row an item, whatever its events, and none for the deleted ones, whose history keeps only what happened. */
+export function rowsOf(batches: readonly Batch[]): Pick<Projection, 'items' | 'deleted' | 'history'> {
   const items = new Map<string, WorkItem>();
   for (const batch of batches) for (const item of batch.items) items.set(item.id, item);
-  return [...items.values()];
+  const deleted = batches.flatMap((batch) => batch.deleted);
+  for (const id of deleted) items.delete(id);
+  const history = batches.flatMap((batch) => batch.history);
+  if (deleted.length > 0) forgetWritten(history, new Set(deleted));
+  return { items: [...items.values()], deleted, history };
+}
+
+function forgetWritten(history: HistoryEntry[], deleted: ReadonlySet<string>): void {
+  history.forEach((entry, index) => {
+    if (!deleted.has(entry.itemId)) return;
+    const details = { ...entry.details };
+    for (const name of writtenDetails) delete details[name];
+    history[index] = { ...entry, details };
+  });
 }

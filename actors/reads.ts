@@ -57,7 +57,7 @@ export class Reads {
       case 'explain':
         return this.#withItem(entry, request.id, (item) => ({ reply: explainAnswer(this.#c.state, item, now) }));
       case 'history':
-        return this.#withItem(entry, request.id, () => this.#history(request));
+        return this.#history(request);
       case 'queue':
         return this.#queue(entry, request.limit, now);
       case 'list':
@@ -80,8 +80,9 @@ export class Reads {
   #withItem(entry: Entry, id: string, found: (item: WorkItem) => Outcome): Outcome {
     const item = this.#c.state.documents.get(id);
     if (item !== undefined) return found(item);
-    if (!entry.absent.has(id)) return { needs: { ids: [id], captureIds: [], keys: [] } };
-    return { reply: reject('not-found', `there is no work item ${id}`) };
+    if (!entry.absent.has(id) && !this.#c.state.documents.has(id))
+      return { needs: { ids: [id], captureIds: [], keys: [] } };
+    return { reply: noItem(id) };
   }
 
   #queue(entry: Entry, limit: number, now: Instant): Outcome {
@@ -175,6 +176,8 @@ export class Reads {
       later: async () => {
         const isStale = !(await this.#caughtUp());
         const entries = await this.#c.store.history(id, afterSeq ?? 0, limit + 1);
+        // A deleted item has a history, an item that never was has none.
+        if (entries.length === 0 && afterSeq === undefined && !isStale) return noItem(id);
         const page = entries.slice(0, limit);
         const next = entries.length > limit ? cursorAt(page[page.length - 1].seq) : null;
         return historyAnswer(page, next, isStale);
@@ -233,6 +236,10 @@ function searchRejection(error: unknown): Rejection {
   return error.code === 'query-too-slow'
     ? reject(error.code, 'narrow the filter, for example by status, category or a range of times')
     : reject(error.code, 'too many searches of this tenant wait already', { retryAfterSeconds: 1 });
+}
+
+function noItem(id: string): Rejection {
+  return reject('not-found', `there is no work item ${id}`);
 }
 
 function readStatuses(names: string[] | undefined): { statuses: Status[] | undefined } | Rejection {

@@ -7,6 +7,7 @@ import { seeded } from '../stores/memory/faulty.js';
 import { openMemoryStores } from '../stores/memory/tenant-database.js';
 import { bodyOf, create, encode, next, TenantWorld } from '../tests/tenant-world.js';
 import type { Lease, SnapshotManifest, SnapshotStore } from './ports.js';
+import { rowsOf } from './projector.js';
 import { checksumOf, type Recovered, recover } from './recovery.js';
 import { systemRuntime } from './runtime.js';
 
@@ -109,12 +110,10 @@ test('the memory is the same wherever the follower stood when the owner died', a
       assert.equal(cursor, database.cursor);
       const [batch] = unprojected;
       assert.equal(batch.toSeq, row.seq + row.eventCount - 1);
-      const { items, history, keys, settings, entries, toSeq } = batch;
-      const newest = [...new Map(items.map((item) => [item.id, item])).values()];
+      const { keys, settings, entries, toSeq } = batch;
       const stores = openMemoryStores(database);
-      assert.ok(
-        await stores.projection.project({ fromSeq: cursor, toSeq, items: newest, history, keys, settings, entries }),
-      );
+      const rows = rowsOf([batch]);
+      assert.ok(await stores.projection.project({ fromSeq: cursor, toSeq, ...rows, keys, settings, entries }));
     }
     for (const [id, item] of world.database.items) assert.ok(database.items.get(id)!.version >= item.version);
     written.push(structuredClone([database.items, database.history, database.keys, database.settings]));

@@ -3,7 +3,7 @@ import type { Event } from '../engine/event.js';
 import { type Settings, settingsNames } from '../engine/settings.js';
 import { SnapshotReader, snapshotFormat } from '../engine/snapshot.js';
 import { type Scheduling, type StateOptions, TenantState } from '../engine/state.js';
-import type { Instant } from '../engine/work-item.js';
+import type { Instant, Override } from '../engine/work-item.js';
 import { Batch } from './batch.js';
 import type {
   Journal,
@@ -15,6 +15,7 @@ import type {
   SnapshotManifest,
   TenantStores,
 } from './ports.js';
+import { rowsOf } from './projector.js';
 
 const rowsARead = 64;
 const itemsASlice = 10_000;
@@ -147,7 +148,8 @@ function schedulingOf(slice: OpenItems, i: number): Scheduling {
     category: slice.category[i] ?? undefined,
     customerSegment: slice.customerSegment[i] ?? undefined,
     assignedTo: slice.assignedTo[i] ?? undefined,
-    businessValue: Number.isNaN(slice.businessValue[i]) ? undefined : slice.businessValue[i],
+    businessValue: optional(slice.businessValue[i]),
+    override: overrideOf(slice.overridePriority[i], slice.overrideUntil[i]),
     createdDateTime: slice.created[i],
     activationDateTime: optional(slice.activation[i]),
     dueDateTime: optional(slice.due[i]),
@@ -155,8 +157,12 @@ function schedulingOf(slice: OpenItems, i: number): Scheduling {
   };
 }
 
-function optional(instant: Instant): Instant | undefined {
-  return Number.isNaN(instant) ? undefined : instant;
+function overrideOf(priority: number, until: number): Override | undefined {
+  return Number.isNaN(priority) ? undefined : { priority, until: optional(until) };
+}
+
+function optional(value: number): number | undefined {
+  return Number.isNaN(value) ? undefined : value;
 }
 
 /** Applies the journal after `fromSeq`. What the follower has not written yet comes back as batches, bounded in bytes. */
@@ -224,13 +230,14 @@ async function projectNow(
   batches: readonly Batch[],
 ): Promise<number> {
   for (const batch of batches) {
-    const { items, history, keys, settings, entries, toSeq } = batch;
-    const newest = [...new Map(items.map((item) => [item.id, item])).values()];
-    if (!(await projection.project({ fromSeq: cursor, toSeq, items: newest, history, keys, settings, entries }))) {
+    const { keys, settings, entries, toSeq } = batch;
+    const rows = rowsOf([batch]);
+    if (!(await projection.project({ fromSeq: cursor, toSeq, ...rows, keys, settings, entries }))) {
       throw new Error('the follower is moved by another owner');
     }
     cursor = toSeq;
-    for (const item of newest) state.documents.settle(item);
+    for (const item of rows.items) state.documents.settle(item);
+    for (const id of rows.deleted) state.documents.settleDeleted(id);
     for (const { key } of keys) state.keys.delete(key);
   }
   state.documents.evict();

@@ -27,6 +27,10 @@ export type Request = (
       reason?: string;
       resultCode?: string;
       agentId?: string;
+      priority?: number | null;
+      /** ISO 8601. */
+      until?: string;
+      category?: string;
     }
   | { op: 'next'; agentId: string }
   | { op: 'get'; id: string }

@@ -207,8 +207,9 @@ export class Term {
       store: stores.projection,
       runtime,
       cursor,
-      onProjected: (items, keys) => {
+      onProjected: (items, deleted, keys) => {
         for (const item of items) state.documents.settle(item);
+        for (const id of deleted) state.documents.settleDeleted(id);
         for (const key of keys) state.keys.delete(key);
         loader.relieve();
         this.wake();
@@ -376,7 +377,9 @@ export class Term {
     const published = publishedAnswer(state, request, events);
     if (published !== undefined) return published;
     if (itemId === undefined || request.op === 'createMany') return { ...outcome, id: itemId };
-    return itemAnswer(state, state.mustDocument(itemId), now, outcome);
+    const item = state.documents.get(itemId);
+    // Only an answer that is given again can be about an item that is no more.
+    return item === undefined ? gone(itemId) : itemAnswer(state, item, now, outcome);
   }
 
   #apply(event: Batch['events'][number]): void {
@@ -442,6 +445,10 @@ function publishedAnswer(
 ): Answer | undefined {
   if (request.op === 'putSettings') return settingsAnswer(state, request.kind);
   return request.op === 'importSettings' && publishes(request) ? importAnswer(state, events) : undefined;
+}
+
+function gone(itemId: string): Rejection {
+  return reject('gone', `this was done before; the item ${itemId} has been deleted since`);
 }
 
 function textOf(outcome: Exclude<CommitOutcome, { kind: 'committed' }>): string {

@@ -34,7 +34,7 @@ const create: Operation = {
     200: { ...item('It was there already with the same content, or was updated, or this is a dry run.'), dryRun: true },
     201: { ...item('Created, and durable.'), location: true },
   },
-  problems: [...contentProblems, 'capture-conflict', 'key-reused'],
+  problems: [...contentProblems, 'capture-conflict', 'key-reused', 'gone'],
 };
 
 const bulk: Operation = {
@@ -66,10 +66,13 @@ const update: Operation = {
   takesIdempotencyKey: true,
   body: { kind: 'raw', content: { 'application/merge-patch+json': 'Patch', [json]: 'Patch' }, required: true },
   answers: { 200: { ...item('The item after the change.'), dryRun: true } },
-  problems: [...contentProblems, 'not-found', 'illegal-transition', 'version-mismatch', 'key-reused'],
+  problems: [...contentProblems, 'not-found', 'gone', 'illegal-transition', 'version-mismatch', 'key-reused'],
 };
 
-const commandBodies: Record<ItemCommandName, ShapeName> = {
+/** `delete` has a method of its own in HTTP. */
+type PostedCommand = Exclude<ItemCommandName, 'delete'>;
+
+const commandBodies: Record<PostedCommand, ShapeName> = {
   hold: 'ReasonBody',
   resume: 'NoBody',
   cancel: 'EndBody',
@@ -79,9 +82,11 @@ const commandBodies: Record<ItemCommandName, ShapeName> = {
   activate: 'NoBody',
   assign: 'AgentBody',
   unassign: 'NoBody',
+  reprioritize: 'PriorityBody',
+  move: 'CategoryBody',
 };
 
-const commandSummaries: Record<ItemCommandName, string> = {
+const commandSummaries: Record<PostedCommand, string> = {
   hold: 'Puts the item on hold',
   resume: 'Puts a held item back into the queue, or tries to classify it again',
   cancel: 'Ends the item: no longer wanted',
@@ -91,9 +96,11 @@ const commandSummaries: Record<ItemCommandName, string> = {
   activate: 'Puts a scheduled item into the queue now',
   assign: 'Gives the item to one agent',
   unassign: 'Takes the item back into the queue',
+  reprioritize: 'Sets the priority in place of the curve, until a time or until it is taken away with null',
+  move: 'Puts the item into a category, which stays as if the source had named it',
 };
 
-const commandAccess: Record<ItemCommandName, Access> = {
+export const commandAccess: Record<ItemCommandName, Access> = {
   hold: 'iWD.Workitems.Hold.canExecute',
   resume: 'iWD.Workitems.Resume.canExecute',
   cancel: 'iWD.Workitems.Cancel.canExecute',
@@ -103,9 +110,14 @@ const commandAccess: Record<ItemCommandName, Access> = {
   activate: 'iWD.Workitems.Activate.canExecute',
   assign: 'iWD.Workitems.Assign.canExecute',
   unassign: 'iWD.Workitems.Assign.canExecute',
+  reprioritize: 'iWD.Workitems.canUpdate',
+  move: 'iWD.Workitems.canUpdate',
+  delete: 'iWD.Workitems.canDelete',
 };
 
-const command = (name: ItemCommandName): Operation => ({
+const needsBody: ReadonlySet<ShapeName> = new Set(['AgentBody', 'PriorityBody', 'CategoryBody']);
+
+const command = (name: PostedCommand): Operation => ({
   id: name,
   method: 'POST',
   path: `/workitems/{id}/${name}`,
@@ -113,10 +125,22 @@ const command = (name: ItemCommandName): Operation => ({
   access: commandAccess[name],
   takesIfMatch: true,
   takesIdempotencyKey: true,
-  body: { kind: 'small', content: { [json]: commandBodies[name] }, required: commandBodies[name] === 'AgentBody' },
+  body: { kind: 'small', content: { [json]: commandBodies[name] }, required: needsBody.has(commandBodies[name]) },
   answers: { 200: item('The item after the command.') },
-  problems: [...smallBodyProblems, 'not-found', 'illegal-transition', 'version-mismatch', 'key-reused'],
+  problems: [...smallBodyProblems, 'not-found', 'gone', 'illegal-transition', 'version-mismatch', 'key-reused'],
 });
+
+const remove: Operation = {
+  id: 'delete',
+  method: 'DELETE',
+  path: '/workitems/{id}',
+  summary: 'Deletes a work item in any state; its history stays, without what people wrote, and its captureId is free',
+  access: commandAccess.delete,
+  takesIfMatch: true,
+  takesIdempotencyKey: true,
+  answers: { 204: { description: 'It is gone.' } },
+  problems: ['not-found', 'version-mismatch', 'key-reused'],
+};
 
 const next: Operation = {
   id: 'next',
@@ -178,7 +202,8 @@ export const operations: readonly Operation[] = [
   next,
   read('get', 'iWD.Workitems.canRead', '/workitems/{id}', 'One work item', item('The item.')),
   update,
-  ...itemCommands.map(command),
+  remove,
+  ...itemCommands.filter((name) => name !== 'delete').map(command),
   read(
     'history',
     'iWD.Workitems.canRead',

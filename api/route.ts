@@ -24,6 +24,9 @@ interface CommandBody {
   agentId?: string;
   reason?: string;
   resultCode?: string;
+  priority?: number | null;
+  until?: string | null;
+  category?: string;
 }
 
 type Translate = (asked: Asked) => EngineRequest;
@@ -62,7 +65,10 @@ const translations: Record<string, Translate> = {
 
 function translateCommand(name: ItemCommandName): Translate {
   return ({ id, ifMatch, body }) => {
-    const { reason, resultCode, agentId } = body as CommandBody;
+    const { reason, resultCode, agentId, until, ...said } = (body ?? {}) as CommandBody;
+    if (name === 'reprioritize' || name === 'move') {
+      return { op: 'command', name, id, ifMatch, reason, ...said, ...(until && { until }) };
+    }
     return { op: 'command', name, id, ifMatch, reason, resultCode, agentId };
   };
 }

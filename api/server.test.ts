@@ -87,14 +87,19 @@ test('a patch passes its bytes and the version of If-Match, in both media types'
 });
 
 test('every command of an item reaches the engine with its fields', async () => {
-  for (const name of itemCommands) {
-    const body = name === 'assign' ? { agentId: 'agent-7' } : undefined;
+  const bodies: Record<string, Record<string, unknown>> = {
+    assign: { agentId: 'agent-7' },
+    reprioritize: { priority: 5000, until: '2026-12-01T00:00:00Z', reason: 'why' },
+    move: { category: 'noise/street' },
+  };
+  for (const name of itemCommands.filter((one) => one !== 'delete')) {
+    const body = bodies[name];
     const response = await ask('POST', `${path}/${name}`, body, { 'if-match': '*' });
     assert.equal(response.statusCode, 200, name);
     assert.equal(response.headers.etag, '"7"');
     const { last } = engine;
     assert.ok(last.op === 'command' && last.name === name && last.id === itemId && last.ifMatch === undefined);
-    assert.equal(last.agentId, body?.agentId);
+    for (const [field, value] of Object.entries(body ?? {})) assert.equal(last[field as 'reason'], value);
   }
   for (const name of ['cancel', 'complete', 'reject']) {
     await ask('POST', `${path}/${name}`, { resultCode: 'R', reason: 'because' }, { 'idempotency-key': 'k' });
@@ -105,6 +110,33 @@ test('every command of an item reaches the engine with its fields', async () => 
   }
   await ask('POST', `${path}/hold`, { reason: 'lunch' });
   assert.ok(engine.last.op === 'command' && engine.last.reason === 'lunch');
+});
+
+test('a delete reaches the engine with its version and key, and is answered without a body', async () => {
+  engine.reply = () => ({ status: 204, replayed: true });
+  const response = await ask('DELETE', path, undefined, { 'if-match': '"3"', 'idempotency-key': 'k' });
+  assert.deepEqual([response.statusCode, response.body, response.headers['idempotency-replayed']], [204, '', 'true']);
+  const { last } = engine;
+  assert.ok(last.op === 'command' && last.name === 'delete' && last.ifMatch === 3 && last.idempotencyKey === 'k');
+});
+
+test('a priority that is no number, or too large, is refused before the engine hears of it; null is fine', async () => {
+  for (const body of [
+    {},
+    { priority: 'high' },
+    { priority: 1e10 },
+    { priority: 1, until: 'soon' },
+    { priority: 1, by: 'x' },
+  ]) {
+    assertProblem(
+      await ask('POST', `${path}/reprioritize`, body),
+      400,
+      body.priority === undefined ? 'missing-field' : 'by' in body ? 'unknown-field' : 'invalid-value',
+    );
+  }
+  assert.equal(engine.asked.length, 0);
+  assert.equal((await ask('POST', `${path}/reprioritize`, { priority: null, until: null })).statusCode, 200);
+  assert.ok(engine.last.op === 'command' && engine.last.priority === null && engine.last.until === undefined);
 });
 
 test('an id in capitals names the same item', async () => {
@@ -181,7 +213,7 @@ test('an unknown path is 404, a known one with another method 405 with what is a
     assertProblem(await ask('GET', url), 404, 'not-found');
   }
   const cases = [
-    ['DELETE', path, 'GET, PATCH'],
+    ['PUT', path, 'DELETE, GET, PATCH'],
     ['PUT', '/iwd/v3/workitems?x=1', 'GET, POST'],
     ['GET', `${path}/hold`, 'POST'],
     ['POST', '/livez', 'GET'],

@@ -1,6 +1,6 @@
 import Type, { type TSchema } from 'typebox';
 import { weekdays } from '../engine/calendar.js';
-import { pageItemsDefault, pageItemsMax, reasonLengthMax, textLengthMax } from '../engine/limits.js';
+import { overrideMax, pageItemsDefault, pageItemsMax, reasonLengthMax, textLengthMax } from '../engine/limits.js';
 import { plainTexts, statuses } from '../engine/work-item.js';
 import { settingsShapes } from './settings-shape.js';
 import { filterShapes } from './shape-filter.js';
@@ -304,6 +304,22 @@ export const shapes = {
   NoBody: Type.Object({}, { ...closed, examples: [{}] }),
   ReasonBody: Type.Object({ reason }, { ...closed, examples: [{ reason: 'Waiting for the customer' }] }),
   EndBody: Type.Object({ resultCode, reason }, { ...closed, examples: [{ resultCode: 'RESOLVED' }] }),
+  PriorityBody: Type.Object(
+    {
+      priority: Type.Union([Type.Number({ minimum: -overrideMax, maximum: overrideMax }), Type.Null()], {
+        description: 'Points in place of the curve; null takes an earlier one away.',
+      }),
+      until: Type.Optional(
+        Type.Union([instant('From when on the curve counts again; null or absent: never by itself.'), Type.Null()]),
+      ),
+      reason,
+    },
+    { ...closed, examples: [{ priority: 5000, until: '2026-12-01T00:00:00Z', reason: 'The mayor called' }] },
+  ),
+  CategoryBody: Type.Object(
+    { category: text(2048, 'The path of a category.', 'noise/street') },
+    { ...closed, examples: [{ category: 'noise/street' }] },
+  ),
   AgentBody: Type.Object({ agentId }, { ...closed, examples: [{ agentId: 'agent-7' }] }),
   Health: free('Liveness or readiness.', { status: 'ready' }),
 } as const;

@@ -1,7 +1,7 @@
 import type { Note } from './event.js';
 import type { Personal } from './personal.js';
 import type { SettingsContent } from './settings.js';
-import type { Draft } from './work-item.js';
+import type { Draft, Instant } from './work-item.js';
 
 /** What is asked, in the imperative. `now` and new ids come with the call of `decide`, never from here. */
 export type Command =
@@ -78,6 +78,9 @@ export const itemCommands = [
   'activate',
   'assign',
   'unassign',
+  'reprioritize',
+  'move',
+  'delete',
 ] as const;
 
 export type ItemCommandName = (typeof itemCommands)[number];
@@ -89,6 +92,11 @@ export interface ItemCommand extends Caller {
   reason?: string;
   resultCode?: string;
   agentId?: string;
+  /** reprioritize: points, null takes the override away; and when it is over. */
+  priority?: number | null;
+  until?: Instant;
+  /** move: where to. */
+  category?: string;
 }
 
 /** The best item of the queue at this instant is assigned to the agent. */

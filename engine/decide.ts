@@ -1,4 +1,14 @@
-import type { Command, Create, Erase, ImportSettings, ItemCommand, Next, ReplaceSettings, Update } from './command.js';
+import type {
+  Command,
+  Create,
+  Erase,
+  ImportSettings,
+  ItemCommand,
+  ItemCommandName,
+  Next,
+  ReplaceSettings,
+  Update,
+} from './command.js';
 import { expiresTooEarly, isExpiredAt } from './draft.js';
 import type { Event, ItemMoved, Move } from './event.js';
 import { itemRecord } from './item-record.js';
@@ -8,12 +18,13 @@ import { erasureOf } from './personal.js';
 import { fault, isRejection, type Rejection, reject } from './rejection.js';
 import { settingsReplaced } from './settings.js';
 import type { TenantState } from './state.js';
+import { deleted, recategorized, reprioritized } from './supervision.js';
 import type { Draft, Instant, Status, WorkItem } from './work-item.js';
 
 /** What a command leads to: the events that make it so, and the item that the caller asked about. */
 export interface Decision {
   events: Event[];
-  /** Absent for settings, and for `next` on an empty queue. */
+  /** Absent for settings, for `delete`, and for `next` on an empty queue. */
   itemId?: string;
   status: 200 | 201 | 204;
   /** The answer of an earlier request with the same key. */
@@ -62,7 +73,8 @@ function replayOf(state: TenantState, command: Command): Decision | Rejection | 
   if (seen.fingerprint !== command.key.fingerprint) {
     return reject('key-reused', 'this Idempotency-Key came before with another request; use a new key');
   }
-  return { events: [], itemId: seen.itemId ?? undefined, status: seen.status as Decision['status'], replayed: true };
+  const status = seen.status as Decision['status'];
+  return { events: [], itemId: status === 204 ? undefined : (seen.itemId ?? undefined), status, replayed: true };
 }
 
 function create(state: TenantState, command: Create, now: Instant, newId: () => string): Decision | Rejection {
@@ -194,9 +206,9 @@ function categoryOf({ category, rule, preclassified }: WorkItem): Partial<Classi
 /** What belongs to the item's life, not to its source: kept over an update. */
 function lifeOf(
   item: WorkItem,
-): Pick<WorkItem, 'id' | 'seq' | 'assignedTo' | 'assignedDateTime' | 'heldDateTime' | 'reason'> {
-  const { id, seq, assignedTo, assignedDateTime, heldDateTime, reason } = item;
-  return { id, seq, assignedTo, assignedDateTime, heldDateTime, reason };
+): Pick<WorkItem, 'id' | 'seq' | 'assignedTo' | 'assignedDateTime' | 'heldDateTime' | 'reason' | 'override'> {
+  const { id, seq, assignedTo, assignedDateTime, heldDateTime, reason, override } = item;
+  return { id, seq, assignedTo, assignedDateTime, heldDateTime, reason, override };
 }
 
 const bookkeeping: ReadonlySet<string> = new Set(['version', 'updatedDateTime', 'fingerprint']);
@@ -233,17 +245,33 @@ function move(state: TenantState, command: ItemCommand, now: Instant): Decision 
   if (item === undefined) return notFound(command.id);
   const refused = refuseVersion(item, command.ifMatch) ?? refuseStep(item.status, command.type);
   if (refused !== undefined) return refused;
-  const event = { ...moveEvent(state, item, command, now), by: command.by, from: command.from };
-  return { events: [keyed(event, command, 200)], itemId: item.id, status: 200 };
+  if (command.type === 'delete') {
+    return { events: [keyed(deleted(item, command, now), command, 204)], status: 204 };
+  }
+  const event = moveEvent(state, item, command, command.type, now);
+  if (event === undefined) return { events: [], itemId: item.id, status: 200 };
+  if (isRejection(event)) return event;
+  return {
+    events: [keyed({ ...event, by: command.by, from: command.from }, command, 200)],
+    itemId: item.id,
+    status: 200,
+  };
 }
 
 /** What is true of an item that nobody works on and nobody holds. */
 const released = { assignedTo: null, assignedDateTime: null, heldDateTime: null, reason: null } as const;
 
-function moveEvent(state: TenantState, item: WorkItem, command: ItemCommand, now: Instant): ItemMoved {
+/** Undefined when the item is already as the command wants it. */
+function moveEvent(
+  state: TenantState,
+  item: WorkItem,
+  command: ItemCommand,
+  type: Exclude<ItemCommandName, 'delete'>,
+  now: Instant,
+): ItemMoved | Rejection | undefined {
   const { reason, resultCode, agentId } = command;
   const ended = { completedDateTime: now, heldDateTime: null, error: null, ...given({ reason, resultCode }) };
-  switch (command.type) {
+  switch (type) {
     case 'hold':
       return moved(item, 'held', 'held', now, { ...released, heldDateTime: now, ...given({ reason }) });
     case 'resume':
@@ -264,6 +292,10 @@ function moveEvent(state: TenantState, item: WorkItem, command: ItemCommand, now
       return moved(item, 'canceled', 'canceled', now, ended);
     case 'reject':
       return moved(item, 'rejected', 'rejected', now, ended);
+    case 'reprioritize':
+      return reprioritized(item, command, now);
+    case 'move':
+      return recategorized(state, item, command, now);
   }
 }
 
@@ -273,6 +305,7 @@ function restarted(state: TenantState, item: WorkItem, now: Instant): ItemMoved 
   return reclassified(state, item, 'restarted', now, {
     completedDateTime: null,
     resultCode: null,
+    ...(item.override !== undefined && { override: null }),
     ...(past ? { expirationDateTime: null } : {}),
   });
 }

@@ -2,6 +2,7 @@ import type { WorkItem } from './work-item.js';
 
 /** Rough heap cost of an item beside its attributes text: the object and its short strings. */
 const itemOverheadBytes = 600;
+const tombstoneBytes = 100;
 
 interface Held {
   item: WorkItem;
@@ -20,6 +21,10 @@ export class Documents {
   /** Those that were used least recently stand first; a pending one that has come to the front goes back to the end. */
   readonly #held = new Map<string, Held>();
   readonly #idByCapture = new Map<string, string>();
+  /** Deleted items whose rows the table may still have. */
+  readonly #deleted = new Set<string>();
+  /** Deleted items that only a read under way may still bring. */
+  readonly #gone = new Set<string>();
   readonly #bytesMax: number;
   #pendingCount = 0;
   #pendingBytes = 0;
@@ -47,8 +52,9 @@ export class Documents {
     return this.#evictions;
   }
 
+  /** Whether all that there is to know of the item is here: its document, or that it is deleted. */
   has(id: string): boolean {
-    return this.#held.has(id);
+    return this.#held.has(id) || this.#deleted.has(id) || this.#gone.has(id);
   }
 
   get(id: string): WorkItem | undefined {
@@ -77,6 +83,23 @@ export class Documents {
     }
   }
 
+  /** The item is no more; with `isPending` the table may have its row until `settleDeleted` hears that it has not. */
+  delete(id: string, isPending: boolean): void {
+    const held = this.#held.get(id);
+    if (held !== undefined) this.#forget(id, held);
+    if (isPending && !this.#deleted.has(id)) {
+      this.#deleted.add(id);
+      this.#pendingBytes += tombstoneBytes;
+    } else if (!isPending) this.#gone.add(id);
+  }
+
+  /** The table has no row of it any more. A read under way may still bring one, so the mark stays until `evict`. */
+  settleDeleted(id: string): void {
+    if (!this.#deleted.delete(id)) return;
+    this.#pendingBytes -= tombstoneBytes;
+    this.#gone.add(id);
+  }
+
   /** The table holds this version now. */
   settle(projected: WorkItem): void {
     const held = this.#held.get(projected.id);
@@ -93,6 +116,7 @@ export class Documents {
 
   /** Lets the least recently used go until the cache is within its bound. */
   evict(): void {
+    this.#gone.clear();
     for (const [id, held] of this.#held) {
       if (this.#recentBytes <= this.#bytesMax) return;
       if (held.pending) this.#toEnd(id, held);

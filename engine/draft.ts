@@ -70,7 +70,7 @@ export const fieldNames = [...fields.values()]
 const serverOwned = new Set([
   ...['id', 'seq', 'version', 'status', 'priority', 'score', 'rank', 'age', 'rule', 'error', 'preclassified'],
   ...['assignedTo', 'assignedDateTime', 'heldDateTime', 'completedDateTime', 'updatedDateTime', 'resultCode', 'reason'],
-  ...['fingerprint', 'schema'],
+  ...['fingerprint', 'schema', 'override'],
 ]);
 
 const businessValueMax = 1e9;

@@ -9,7 +9,7 @@ import type { Instant, Status, WorkItem } from './work-item.js';
  */
 export type Event = ItemEvent | SettingsReplaced | Note;
 
-export type ItemEvent = ItemCreated | ItemUpdated | ItemMoved;
+export type ItemEvent = ItemCreated | ItemUpdated | ItemMoved | ItemDeleted;
 
 /** A settings document was replaced as a whole; `settings.ts` knows the kinds. */
 export type SettingsReplaced = CategoriesReplaced | PrioritizationReplaced | CalendarsReplaced;
@@ -52,11 +52,13 @@ export const moves = [
   'unassigned',
   'expired',
   'erased',
+  'reprioritized',
+  'moved',
 ] as const;
 
 export type Move = (typeof moves)[number];
 
-/** The item went from one state to another (or stayed errorheld after a failed retry). Carries only what changes. */
+/** The item went from one state to another, or stayed and something else of its life changed. Carries only what changes. */
 export interface ItemMoved extends Common {
   type: Move;
   id: string;
@@ -64,6 +66,18 @@ export interface ItemMoved extends Common {
   status: Status;
   /** Fields of the item that change with the move; null takes a field away. */
   set?: { [K in keyof WorkItem]?: WorkItem[K] | null };
+}
+
+/** Details that hold what somebody has written: they leave an item's history when the item is deleted. */
+export const writtenDetails = ['reason', 'resultCode'] as const;
+
+/** The item is gone: from memory, tables and lists. Its id never comes back, its captureId is free again. */
+export interface ItemDeleted extends Common {
+  type: 'deleted';
+  id: string;
+  version: number;
+  /** The state that it was in. */
+  status: Status;
 }
 
 export interface CategoriesReplaced extends Common {

@@ -27,7 +27,7 @@ export const operatorsOf: Readonly<Record<FieldKind, readonly Operator[]>> = {
 };
 
 /** Fields of a work item that a filter may name; `attributes` is followed by a path, `attributes.address.city`. */
-export type FilterField = Exclude<keyof WorkItem, 'fingerprint'>;
+export type FilterField = Exclude<keyof WorkItem, 'fingerprint' | 'override'>;
 
 const kinds: Readonly<Record<FilterField, FieldKind>> = {
   id: 'id',

@@ -1,5 +1,5 @@
 import { formatInstant } from './instant.js';
-import { type Instant, plainTexts, type WorkItem } from './work-item.js';
+import { type Instant, type Override, plainTexts, type WorkItem } from './work-item.js';
 
 /** Text and number fields in the order in which they are written when the item has them. */
 const optional = [
@@ -29,6 +29,8 @@ export interface ItemView {
   /** Milliseconds since creation at that instant. */
   ageMs?: number;
   ignored?: boolean;
+  /** The one in force at that instant. */
+  override?: Override;
 }
 
 /**
@@ -53,9 +55,15 @@ export function itemJson(item: WorkItem, view: ItemView): string {
     if (value !== undefined) json += `,"${name}":"${formatInstant(value)}"`;
   }
   json += `,"updatedDateTime":"${formatInstant(item.updatedDateTime)}"`;
+  if (view.override !== undefined) json += `,"override":${overrideJson(view.override)}`;
   if (view.ageMs !== undefined) json += `,"ageMs":${view.ageMs}`;
   if (view.ignored) json += ',"ignored":true';
   return `${json},"attributes":${item.attributes}}`;
+}
+
+/** As `reprioritize` takes it. */
+export function overrideJson({ priority, until, reason }: Override): string {
+  return JSON.stringify({ priority, until: until === undefined ? null : formatInstant(until), reason });
 }
 
 function text(value: string | undefined): string {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Interner } from './interner.js';
+import { Overrides } from './overrides.js';
 import { SlotIndex } from './slot-index.js';
 import { formatUuid, hashUuid, parseUuid } from './uuid.js';
 import type { Instant } from './work-item.js';
@@ -46,6 +47,7 @@ export class ItemTable {
   idWords = new Uint32Array(capacityMin * 4);
   idHash = new Uint32Array(capacityMin);
 
+  readonly overrides = new Overrides();
   readonly categories = new Interner();
   readonly segments = new Interner();
   readonly agents = new Interner();
@@ -118,6 +120,7 @@ export class ItemTable {
     this.ids.remove(slot);
     this.setSegment(slot, undefined);
     this.setAgent(slot, undefined);
+    if (this.overrides.size > 0) this.overrides.delete(slot);
     this.seq[slot] = -1;
     this.version[slot] = this.freeHead + 1;
     this.freeHead = slot;

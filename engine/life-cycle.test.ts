@@ -31,7 +31,20 @@ const expected: Record<ItemCommandName, Partial<Record<Status, Status>>> = {
     rejected: 'queued',
     expired: 'queued',
   },
+  reprioritize: everyOpenStays(),
+  move: { ...everyOpenStays(), errorheld: 'queued' },
+  delete: {
+    ...everyOpenStays(),
+    completed: 'completed',
+    canceled: 'canceled',
+    rejected: 'rejected',
+    expired: 'expired',
+  },
 };
+
+function everyOpenStays(): Partial<Record<Status, Status>> {
+  return { scheduled: 'scheduled', queued: 'queued', assigned: 'assigned', held: 'held', errorheld: 'errorheld' };
+}
 
 function everyOpen(end: Status): Partial<Record<Status, Status>> {
   return { scheduled: end, queued: end, assigned: end, held: end, errorheld: end };
@@ -79,13 +92,20 @@ function run(state: TenantState, command: Parameters<typeof decide>[1]): ReturnT
   return decision;
 }
 
+const more = { priority: 5, category: 'all' };
+
 for (const status of Object.keys(ways) as Status[]) {
   test(`an item that is ${status} goes where each command leads, or the refusal names the state and what is allowed`, () => {
     for (const type of itemCommands) {
       const state = itemIn(status);
       const before = state.mustDocument(id);
-      const decision = run(state, { type, id, agentId: 'agent', reason: 'why', resultCode: 'done' });
+      const decision = run(state, { type, id, agentId: 'agent', reason: 'why', resultCode: 'done', ...more });
       const target = expected[type][status];
+      if (type === 'delete') {
+        assert.equal(state.documents.get(id), undefined);
+        assert.deepEqual([state.table.find(id), state.queue.size, state.table.size], [-1, 0, 0]);
+        continue;
+      }
       if (target !== undefined) {
         assert.ok(!isRejection(decision), `${type} of ${status}`);
         const after = state.mustDocument(id);

@@ -17,6 +17,9 @@ import type { Status } from './work-item.js';
  *     |  from every open state:   complete -> completed    cancel -> canceled    reject -> rejected
  *     |  its time has come:       expire -> expired (never while somebody works on it)
  *     +-- restart: from the four ends, and from every open state in which nobody works on it
+ *
+ *   reprioritize, move: in every open state, which stays; move also brings an errorheld item into the queue
+ *   delete: from everywhere, to nowhere
  * ```
  *
  * `new` and `captured` are passed through inside one decision; an item rests in them only in its history. Complete,
@@ -36,6 +39,12 @@ const table: Record<Step, readonly Status[]> = {
   reject: ['scheduled', 'queued', 'assigned', 'held', 'errorheld'],
   restart: ['scheduled', 'queued', 'held', 'errorheld', 'completed', 'canceled', 'rejected', 'expired'],
   expire: ['scheduled', 'queued', 'held', 'errorheld'],
+  reprioritize: ['scheduled', 'queued', 'assigned', 'held', 'errorheld'],
+  move: ['scheduled', 'queued', 'assigned', 'held', 'errorheld'],
+  delete: [
+    ...(['scheduled', 'queued', 'assigned', 'held', 'errorheld'] as const),
+    ...(['completed', 'canceled', 'rejected', 'expired'] as const),
+  ],
 };
 
 export type Step =
@@ -51,7 +60,10 @@ export type Step =
   | 'cancel'
   | 'reject'
   | 'restart'
-  | 'expire';
+  | 'expire'
+  | 'reprioritize'
+  | 'move'
+  | 'delete';
 
 const ends: ReadonlySet<Status> = new Set(['completed', 'canceled', 'rejected', 'expired']);
 

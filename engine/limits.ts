@@ -50,6 +50,9 @@ export const scoreUnits = 1_000_000;
 /** Largest magnitude, in points, of a curve's priority, a weighted business value or a segment weight. */
 export const scoreMax = 1_000_000_000;
 
+/** Largest priority, in points, that somebody may set by hand. */
+export const overrideMax = scoreMax;
+
 export const schemasMax = 256;
 export const curvePointsMax = 64;
 export const segmentWeightsMax = 1000;

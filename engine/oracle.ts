@@ -47,6 +47,10 @@ export function firstAt<T extends OracleItem>(
 }
 
 export function scoreAt(item: OracleItem, documents: readonly SchemaDocument[], t: Instant): Rational {
+  const { override } = item;
+  if (override !== undefined && (override.until === undefined || t < override.until)) {
+    return { numerator: millionths(override.priority), denominator: 1n };
+  }
   const document = documents.find(({ id }) => id === item.schema);
   if (document === undefined) return { numerator: 0n, denominator: 1n };
   const { numerator, denominator } = curveAt(document, originOf(document, item), t);

@@ -58,7 +58,7 @@ export class Order {
   /** Puts a slot into the segment that it is in at time t. */
   insert(slot: number, lane: number, t: number): void {
     const { scorer, places } = this;
-    const schema = scorer.schemaOf(slot);
+    const schema = scorer.schemaOf(slot, t);
     const origin = scorer.originOf(schema, slot);
     const segment = scorer.segmentAt(schema, origin, t);
     const heap = this.heapFor(lane, schema, segment);
@@ -85,7 +85,7 @@ export class Order {
   rekey(slot: number, t: number): void {
     const { scorer, places } = this;
     const before = this.heaps[places.heap[slot] - 1];
-    const schema = scorer.schemaOf(slot);
+    const schema = scorer.schemaOf(slot, t);
     const origin = scorer.originOf(schema, slot);
     const segment = scorer.segmentAt(schema, origin, t);
     const heap = this.heapFor(before.lane, schema, segment);
@@ -136,7 +136,7 @@ export class Order {
     for (let slot = from; slot < to; slot++) {
       const oldNumber = oldNumbers[slot];
       if (oldNumber === 0) continue;
-      const schema = scorer.schemaOf(slot);
+      const schema = scorer.schemaOf(slot, t);
       const origin = scorer.originOf(schema, slot);
       const segment = scorer.segmentAt(schema, origin, t);
       const heap = this.heapFor(old.heaps[oldNumber - 1].lane, schema, segment);
@@ -165,7 +165,7 @@ export class Order {
   /** Counts a slot of a sample for the capacity of the heap that it will come into. */
   expect(slot: number, lane: number, t: number): void {
     const { scorer } = this;
-    const schema = scorer.schemaOf(slot);
+    const schema = scorer.schemaOf(slot, t);
     const origin = scorer.originOf(schema, slot);
     this.heapFor(lane, schema, scorer.segmentAt(schema, origin, t)).expected++;
   }

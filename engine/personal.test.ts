@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { ItemEvent } from './event.js';
+import type { ItemEvent, ItemMoved } from './event.js';
 import { erased, erasureOf, eventWithout, isAttributePath, isSubjectKey, subjectIdsOf } from './personal.js';
 import { afterMove } from './state.js';
 import type { WorkItem } from './work-item.js';
@@ -91,7 +91,7 @@ function made(
 
 function replayed(events: readonly ItemEvent[]): WorkItem {
   let now: WorkItem | undefined;
-  for (const event of events) now = 'item' in event ? event.item : afterMove(now!, event);
+  for (const event of events) now = 'item' in event ? event.item : afterMove(now!, event as ItemMoved);
   return now!;
 }
 
@@ -105,7 +105,7 @@ test('a journal without the personal data replays to the item that the erasure h
         if ('update' in one)
           events.push({ type: 'updated', at: version, item: made(one.update, version), changed: [] });
         else {
-          const set = one.set as Extract<ItemEvent, { id: string }>['set'];
+          const set = one.set as ItemMoved['set'];
           events.push({ type: 'held', at: version, id: events[0]!.type, version, status: 'held', set });
         }
       });

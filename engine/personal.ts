@@ -73,12 +73,14 @@ export function erasureOf(item: Fields & Pick<WorkItem, 'attributes'>, personal:
   return fields as Fields;
 }
 
-function fieldsWithout(item: Fields, { keys }: Personal): Record<string, string> {
-  const fields: Record<string, string> = {};
+function fieldsWithout(item: Fields, { keys }: Personal): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
   for (const name of [...keys, ...freeTexts]) {
     const value = (item as Record<string, unknown>)[name];
     if (typeof value === 'string' && value !== erased) fields[name] = erased;
   }
+  const { override } = item;
+  if (override?.reason !== undefined && override.reason !== erased) fields.override = { ...override, reason: erased };
   return fields;
 }
 
@@ -114,8 +116,8 @@ function eraseAt(value: unknown, path: readonly string[], depth: number): boolea
 export function eventWithout(event: ItemEvent, personal: Personal): ItemEvent {
   const { key: _key, ...rest } = event;
   if ('item' in rest) return { ...rest, item: { ...rest.item, ...erasureOf(rest.item, personal) } } as ItemEvent;
+  if (rest.type === 'deleted' || rest.set === undefined) return rest as ItemEvent;
   const { set } = rest;
-  if (set === undefined) return rest as ItemEvent;
   const attributes = set.attributes == null ? undefined : attributesWithout(set.attributes, personal);
   return { ...rest, set: { ...set, ...fieldsWithout(set as Fields, personal), ...(attributes && { attributes }) } };
 }

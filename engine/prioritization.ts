@@ -1,10 +1,11 @@
 import { type Segment, segmentAt, segmentsOf, unitsAt } from './curve.js';
 import { parseDuration } from './duration.js';
 import { scoreMax, scoreUnits } from './limits.js';
+import { overrideAt, overrideUnits } from './overrides.js';
 import type { Fault } from './rejection.js';
 import type { SchemaDocument } from './schema.js';
 import { checkSchemas } from './schema-check.js';
-import type { Instant } from './work-item.js';
+import type { Instant, Override } from './work-item.js';
 
 export type Origin = SchemaDocument['origin'];
 
@@ -28,6 +29,7 @@ export interface Scored {
   readonly dueDateTime?: Instant;
   readonly businessValue?: number;
   readonly customerSegment?: string;
+  readonly override?: Override;
 }
 
 /** An instant at which the item enters another part of its curve, and the priority there at that instant. */
@@ -51,6 +53,8 @@ export interface Explanation {
   curve: number;
   businessValue: number;
   segment: number;
+  /** What stands in for all of these at the instant. */
+  override?: Override;
   priority: number;
 }
 
@@ -60,6 +64,17 @@ const noSchema: SchemaDocument = {
   origin: 'created',
   mode: 'step',
   points: [{ offset: 'PT0S', priority: 0 }],
+};
+
+/** Orders the items whose priority somebody has set; its origin is the instant at which that is over (`Scorer`). */
+export const overrideSchema: Schema = {
+  id: 'override',
+  origin: 'created',
+  offsets: [0],
+  segments: [Number.NEGATIVE_INFINITY, 0].map((start) => ({ start, point: 0, base: 0, rise: 0, span: 1, offset: 0 })),
+  businessValueWeight: 0,
+  segmentWeights: new Map(),
+  staticMax: unitsMax,
 };
 
 /** Whole millionths of a business value under a weight, kept within the bound of every score part. */
@@ -105,6 +120,7 @@ export class Prioritization {
     const curve = unitsAt(segment, age);
     const businessValue = weightedUnits(schema.businessValueWeight, item.businessValue ?? 0);
     const weight = schema.segmentWeights.get(item.customerSegment ?? '') ?? 0;
+    const override = overrideAt(item, at);
     return {
       schema: schema.id,
       origin: schema.origin,
@@ -113,12 +129,15 @@ export class Prioritization {
       curve: points(curve),
       businessValue: points(businessValue),
       segment: points(weight),
-      priority: points(curve + businessValue + weight),
+      ...(override !== undefined && { override }),
+      priority: points(override === undefined ? curve + businessValue + weight : overrideUnits(override)),
     };
   }
 
   /** What comes next: the next changes after the instant, soonest first, at most `limit`. */
   changesAfter(schemaIndex: number, item: Scored, at: Instant, limit: number): Change[] {
+    const override = overrideAt(item, at);
+    if (override !== undefined) return this.#changesFrom(schemaIndex, item, override.until, limit);
     const schema = this.schemas[schemaIndex];
     const originAt = originOf(schema, item);
     if (originAt === undefined) return [];
@@ -128,6 +147,17 @@ export class Prioritization {
       const priority = this.priorityAt(schemaIndex, item, changeAt);
       return { at: changeAt, priority, point: segment.point, sloped: segment.rise !== 0 };
     });
+  }
+
+  /** The end of an override, at which the curve counts again, and what comes after it. */
+  #changesFrom(schemaIndex: number, item: Scored, until: Instant | undefined, limit: number): Change[] {
+    if (until === undefined) return [];
+    const schema = this.schemas[schemaIndex];
+    const originAt = originOf(schema, item);
+    const segment = schema.segments[segmentAt(schema.segments, originAt === undefined ? Number.NaN : until - originAt)];
+    const { priority, point } = this.explain(schemaIndex, item, until);
+    const end = { at: until, priority, point, sloped: segment.rise !== 0 };
+    return [end, ...this.changesAfter(schemaIndex, item, until, limit - 1)];
   }
 }
 

@@ -4,10 +4,12 @@ import fc from 'fast-check';
 import { formatDuration } from './duration.js';
 import { ItemTable } from './item-table.js';
 import { type OracleItem, orderAt, scoreAt, shown } from './oracle.js';
+import { overrideUnits } from './overrides.js';
 import { Prioritization } from './prioritization.js';
 import { UniversalQueue } from './queue.js';
 import type { Rebuild } from './queue-rebuild.js';
 import type { SchemaDocument } from './schema.js';
+import type { Override } from './work-item.js';
 
 const start = Date.UTC(2026, 0, 1);
 const hour = 3_600_000;
@@ -151,6 +153,7 @@ class Run {
     table.businessValue[slot] = businessValue ?? 0;
     table.setSegment(slot, customerSegment);
     table.category[slot] = category;
+    const override = this.drawOverride(slot);
     return {
       slot,
       seq,
@@ -161,7 +164,18 @@ class Run {
       dueDateTime: due,
       businessValue,
       customerSegment,
+      override,
     };
+  }
+
+  private drawOverride(slot: number): Override | undefined {
+    const { tape, table, now } = this;
+    table.overrides.delete(slot);
+    if (tape.below(5) !== 0) return undefined;
+    const priority = tape.pick(priorities);
+    const until = tape.below(2) === 0 ? undefined : now + tape.pick([1, 2, 3, 1000, hour, 30 * day, -1, 0]);
+    table.overrides.set(slot, overrideUnits({ priority }), until ?? Number.NaN);
+    return { priority, until };
   }
 
   private take(): void {

@@ -136,7 +136,7 @@ export class UniversalQueue {
   /** Points of an open item's priority at t under the order in force, rounded half up to a millionth. */
   priorityAt(slot: number, t: number): number {
     const { scorer } = this.order;
-    const schema = scorer.schemaOf(slot);
+    const schema = scorer.schemaOf(slot, t);
     const origin = scorer.originOf(schema, slot);
     const segment = scorer.schemas[schema].segments[scorer.segmentAt(schema, origin, t)];
     return (unitsAt(segment, t - origin) + scorer.staticOf(schema, slot)) / scoreUnits;

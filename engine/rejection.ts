@@ -16,6 +16,7 @@ export const rejections = {
   unauthorized: { status: 401, title: 'The credentials are missing or wrong' },
   'not-found': { status: 404, title: 'There is no such thing' },
   'illegal-transition': { status: 409, title: 'The item is in a state that does not allow this' },
+  gone: { status: 410, title: 'The item has been deleted' },
   'capture-conflict': { status: 409, title: 'The captureId belongs to an item with other content' },
   'version-mismatch': { status: 412, title: 'The item has changed since' },
   'too-large': { status: 413, title: 'The content is larger than allowed' },

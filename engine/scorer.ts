@@ -1,10 +1,12 @@
 import type { ItemTable } from './item-table.js';
-import { type Origin, type Prioritization, type Schema, weightedUnits } from './prioritization.js';
+import { type Origin, overrideSchema, type Prioritization, type Schema, weightedUnits } from './prioritization.js';
 
 const originCodes: Record<Origin, number> = { created: 0, activation: 1, due: 2 };
 
 /**
  * A prioritization over the table's columns: the same definitions as `Prioritization`, by slot and without allocation.
+ * Behind its schemas stands one more, which holds the items with an override: a constant that ends at the override's
+ * last instant, as if that were the origin; so an item's way back to its own curve is a crossing like any other.
  * The segments that have a weight keep their numbers as long as the scorer lives, so a weight is one array read.
  */
 export class Scorer {
@@ -16,11 +18,13 @@ export class Scorer {
   private readonly valueWeights: Float64Array;
   private readonly segmentUnits: Float64Array[];
   private readonly held: number[] = [];
+  private readonly overriding: number;
 
   /** `schemaOf` gives the schema's index for a number of `table.categories` (0 = no category). */
   constructor(table: ItemTable, prioritization: Prioritization, schemaOf: (category: number) => number) {
-    const { schemas } = prioritization;
+    const schemas = [...prioritization.schemas, overrideSchema];
     this.schemas = schemas;
+    this.overriding = schemas.length - 1;
     this.table = table;
     this.schemaOfCategory = schemaOf;
     this.origins = Uint8Array.from(schemas, (schema) => originCodes[schema.origin]);
@@ -34,13 +38,17 @@ export class Scorer {
     for (const number of this.held.splice(0)) this.table.segments.release(number);
   }
 
-  schemaOf(slot: number): number {
-    return this.schemaOfCategory(this.table.category[slot]);
+  /** The schema that orders the slot at t. */
+  schemaOf(slot: number, t: number): number {
+    const { table } = this;
+    if (table.overrides.size > 0 && table.overrides.holds(slot, t)) return this.overriding;
+    return this.schemaOfCategory(table.category[slot]);
   }
 
   /** The instant that ages count from, NaN when the item has none. */
   originOf(schema: number, slot: number): number {
     const { table } = this;
+    if (schema === this.overriding) return table.overrides.get(slot)?.until ?? Number.NaN;
     const code = this.origins[schema];
     if (code === 0) return table.created[slot];
     return code === 2 ? table.due[slot] : table.activation[slot];
@@ -48,6 +56,7 @@ export class Scorer {
 
   /** The part of the score that time does not change, in millionths of a point. */
   staticOf(schema: number, slot: number): number {
+    if (schema === this.overriding) return this.table.overrides.get(slot)?.units ?? 0;
     const weight = this.valueWeights[schema];
     const value = this.table.businessValue[slot];
     const units = this.segmentUnits[schema];

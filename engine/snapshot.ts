@@ -22,6 +22,8 @@ interface ItemsChunk {
   /** The texts that this chunk's `category`, `segment` and `agent` columns point into; 0 is none. */
   dictionary: string[];
   columns: Record<string, Uint8Array>;
+  /** Row of the chunk, millionths, until when (NaN: for ever) of each item with an override. */
+  overrides: [row: number, units: number, until: number][];
 }
 
 interface SettingsChunk {
@@ -108,7 +110,16 @@ export class SnapshotWriter {
       columns[name] = bytesOf(Uint32Array.from(slots, indexOf));
     }
     this.itemCount += count;
-    return { kind: 'items', count, ids: bytesOf(ids), status, dictionary, columns };
+    return { kind: 'items', count, ids: bytesOf(ids), status, dictionary, columns, overrides: this.#overrides(slots) };
+  }
+
+  #overrides(slots: readonly number[]): ItemsChunk['overrides'] {
+    const { overrides } = this.#state.table;
+    if (overrides.size === 0) return [];
+    return slots.flatMap((slot, row) => {
+      const override = overrides.get(slot);
+      return override === undefined ? [] : [[row, override.units, override.until] as [number, number, number]];
+    });
   }
 
   #addKnown(): void {
@@ -163,6 +174,7 @@ export class SnapshotReader {
     const columns: Record<string, Float64Array | Uint32Array> = {};
     for (const name of floats) columns[name] = new Float64Array(copyOf(chunk.columns[name], count * 8));
     for (const name of [...integers, ...texts]) columns[name] = new Uint32Array(copyOf(chunk.columns[name], count * 4));
+    const slots = new Uint32Array(count);
     for (let i = 0; i < count; i++) {
       if (isWanted?.(i) === false) continue;
       const { size } = table;
@@ -175,6 +187,11 @@ export class SnapshotReader {
       table.setCategory(slot, dictionary[columns.category[i]] || undefined);
       table.setSegment(slot, dictionary[columns.segment[i]] || undefined);
       table.setAgent(slot, dictionary[columns.agent[i]] || undefined);
+      if (table.overrides.size > 0) table.overrides.delete(slot);
+      slots[i] = slot;
+    }
+    for (const [row, units, until] of chunk.overrides) {
+      if (isWanted?.(row) !== false) table.overrides.set(slots[row], units, until);
     }
   }
 

@@ -102,6 +102,7 @@ class Run {
   readonly tape: Tape;
   readonly state: TenantState;
   readonly items = new Map<string, WorkItem>();
+  readonly deleted = new Set<string>();
   readonly events: Event[] = [];
   /** The list of items after each event, as the tables would have it then. */
   readonly tables: Map<string, WorkItem>[] = [new Map()];
@@ -172,13 +173,24 @@ class Run {
   }
 
   private anyId(): string {
-    return this.tape.pick([...this.items.keys(), '00000000-0000-7000-8000-ffffffffffff']);
+    return this.tape.pick([...this.items.keys(), '00000000-0000-7000-8000-ffffffffffff', ...this.deleted]);
   }
 
   private move(): void {
     const type = this.tape.pick(itemCommands);
     const ifMatch = this.tape.below(6) === 0 ? 1 : undefined;
-    this.decide({ type, id: this.anyId(), ifMatch, reason: this.tape.maybe(['why']), agentId: 'agent' });
+    const { tape, now } = this;
+    const after = tape.maybe([1, 2, 1000, hour, 24 * hour]);
+    this.decide({
+      type,
+      id: this.anyId(),
+      ifMatch,
+      reason: tape.maybe(['why']),
+      agentId: 'agent',
+      priority: tape.pick([5000, 100, 0, -50, 1 / 3, null]),
+      until: after === undefined ? undefined : now + after,
+      category: tape.pick(['a', 'a/deep', 'b', 'c', 'gone']),
+    });
   }
 
   /** Whatever is erased, the queue's order is what it was. */
@@ -268,6 +280,10 @@ class Run {
       case 'subjectErased':
       case 'subjectExported':
         break;
+      case 'deleted':
+        this.items.delete(event.id);
+        this.deleted.add(event.id);
+        break;
       default: {
         const { id, version, status, at, set } = event;
         const merged = { ...this.items.get(id), ...set, version, status, updatedDateTime: at };
@@ -312,6 +328,7 @@ class Run {
       expected.map(({ id }) => id),
     );
     for (const item of items.values()) assert.deepEqual(plain(state.documents.get(item.id)), item);
+    for (const id of this.deleted) assert.equal(state.documents.get(id) ?? state.table.find(id), -1, 'deleted');
     if (expected.length === 0) return;
     const one = this.tape.pick(expected);
     const priority = shown(scoreAt(one, this.inForce.schemas, now));
@@ -349,7 +366,8 @@ class Run {
     reader.end(this.now);
     state.seq = Math.min(seq, cursor);
     for (const event of this.events.slice(state.seq)) {
-      if ('id' in event && !state.documents.has(event.id)) state.documents.offer(table.get(event.id)!);
+      const row = 'id' in event && !state.documents.has(event.id) ? table.get(event.id) : undefined;
+      if (row !== undefined) state.documents.offer(row);
       state.apply(event, cursor);
     }
     finishRebuild(state, this.now);
@@ -389,6 +407,7 @@ function contentOf(state: TenantState, now: Instant): object {
         table.segments.textOf(table.segment[slot]),
         table.agents.textOf(table.agent[slot]),
       ],
+      override: { ...table.overrides.get(slot) },
     });
   }
   const order = state.queue.top(now, table.size + 1).map((slot) => table.idOf(slot));

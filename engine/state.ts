@@ -3,11 +3,12 @@ import type { CategoryDocument } from './category.js';
 import { type CategoryTree, compileCategories } from './category-tree.js';
 import { Deadlines } from './deadlines.js';
 import { Documents } from './documents.js';
-import type { Event, ItemMoved, SettingsReplaced } from './event.js';
+import type { Event, ItemDeleted, ItemMoved, SettingsReplaced } from './event.js';
 import { itemRecord } from './item-record.js';
 import { ItemTable } from './item-table.js';
 import { KnownKeys } from './known-keys.js';
 import { isFinal } from './life-cycle.js';
+import { overrideUnits } from './overrides.js';
 import { compilePrioritization, type Prioritization } from './prioritization.js';
 import { UniversalQueue } from './queue.js';
 import type { Rebuild } from './queue-rebuild.js';
@@ -126,6 +127,9 @@ export class TenantState {
       case 'erasureAnnounced':
       case 'subjectErased':
       case 'subjectExported':
+        break;
+      case 'deleted':
+        this.#delete(event, projectedSeq);
         break;
       default:
         this.#move(event, projectedSeq, now);
@@ -252,7 +256,9 @@ export class TenantState {
   }
 
   #move(event: ItemMoved, projectedSeq: number, now: Instant): void {
-    const before = this.mustDocument(event.id);
+    const before = this.seq > projectedSeq ? this.mustDocument(event.id) : this.documents.get(event.id);
+    // Projected and gone: the journal deletes it further on, and with that what memory knows of it.
+    if (before === undefined) return;
     if (before.version >= event.version) {
       this.#reflect(before, now);
       return;
@@ -260,6 +266,14 @@ export class TenantState {
     const item = afterMove(before, event);
     if (this.seq > projectedSeq) this.documents.put(item);
     this.#reflect(item, now);
+  }
+
+  #delete({ id }: ItemDeleted, projectedSeq: number): void {
+    this.documents.delete(id, this.seq > projectedSeq);
+    const slot = this.table.find(id);
+    if (slot < 0) return;
+    this.counts[this.table.status[slot]]--;
+    this.#drop(slot);
   }
 
   #remember(event: Event): void {
@@ -306,6 +320,9 @@ export class TenantState {
     table.setSegment(slot, item.customerSegment);
     table.setAgent(slot, item.assignedTo);
     table.businessValue[slot] = item.businessValue ?? 0;
+    if (item.override !== undefined) {
+      table.overrides.set(slot, overrideUnits(item.override), item.override.until ?? Number.NaN);
+    } else if (table.overrides.size > 0) table.overrides.delete(slot);
   }
 
   #enqueue(slot: number, status: Status, now: Instant): void {

@@ -18,6 +18,15 @@ export type Status = (typeof statuses)[number];
 /** Times inside the engine are whole milliseconds since 1970-01-01T00:00Z; ISO 8601 text exists at the edge only. */
 export type Instant = number;
 
+/** A priority that somebody has set: it stands in for the item's curve until its time is over. */
+export interface Override {
+  /** Points. */
+  readonly priority: number;
+  /** First instant at which the curve counts again; absent: until somebody takes the override away. */
+  readonly until?: Instant;
+  readonly reason?: string;
+}
+
 /** Short texts that a source may give and that the engine keeps but does not interpret (the field's classic names). */
 export const plainTexts = [
   'interactionId',
@@ -85,6 +94,8 @@ export interface WorkItem extends Draft {
   readonly rule?: string;
   /** Why the item is errorheld. */
   readonly error?: string;
+  /** Stands in for the priority of the item's curve; may be over. */
+  readonly override?: Override;
   readonly assignedTo?: string;
   readonly assignedDateTime?: Instant;
   readonly heldDateTime?: Instant;

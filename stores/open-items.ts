@@ -24,6 +24,8 @@ export function newOpenItems(capacity: number): OpenItems {
     due: new Float64Array(capacity),
     expiration: new Float64Array(capacity),
     businessValue: new Float64Array(capacity),
+    overridePriority: new Float64Array(capacity),
+    overrideUntil: new Float64Array(capacity),
     seq: new Float64Array(capacity),
     version: new Float64Array(capacity),
   };

@@ -80,7 +80,7 @@ export class Reclassification {
     if (isRejection(decision)) return;
     const from = state.table.categories.textOf(state.table.category[slot]) || null;
     for (const event of decision.events) {
-      if (!('id' in event)) continue;
+      if (!('id' in event) || event.type === 'deleted') continue;
       const after = afterMove(item, event);
       this.#note(item.id, from, after.category ?? null, after.error);
       if (!this.#isApplied) continue;

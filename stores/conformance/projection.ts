@@ -96,6 +96,33 @@ export function projectionConformance(fresh: () => Promise<Fresh>): void {
     assert.deepEqual(comparable(await store.load([idOf(1)])), comparable([bare]));
   });
 
+  test('a deleted item leaves the tables once and for all; of its history stays what happened, not what was written', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const written = { reason: 'Mrs. Miller called', resultCode: 'x', category: 'noise' };
+    const entries = [history(1, 1, { details: written }), history(2, 2, { details: written })];
+    const items = [item(1, { captureId: 'c' }), item(2)];
+    await store.project(projection(0, 2, { items, history: entries }));
+    const gone = history(1, 3, { type: 'deleted', version: 2 });
+    const last = projection(2, 3, {
+      deleted: [idOf(1), idOf(9)],
+      history: [gone],
+      items: [item(3, { captureId: 'c' })],
+    });
+    assert.equal(await store.project(projection(1, 3, { deleted: [idOf(2)] })), false);
+    assert.equal(await store.project(last), true);
+    assert.equal(await store.project({ ...last, items, deleted: [] }), false, 'a late one brings nothing back');
+    assert.deepEqual(
+      comparable(await store.load([idOf(1), idOf(2), idOf(3)])),
+      comparable([item(2), item(3, { captureId: 'c' })]),
+    );
+    assert.deepEqual(
+      (await store.loadByCapture(['c'])).map(({ id }) => id),
+      [idOf(3)],
+    );
+    assert.deepEqual(await store.history(idOf(1), 0, 9), [{ ...entries[0], details: { category: 'noise' } }, gone]);
+    assert.deepEqual(await store.history(idOf(2), 0, 9), [entries[1]]);
+  });
+
   test('history is kept once, oldest first, in pages', async () => {
     const { projection: store } = (await fresh()).stores;
     const first = history(1, 1, { by: 'demo', details: { category: 'noise', names: ['a'] } });
@@ -332,6 +359,7 @@ function sampled(number: number): WorkItem {
   return item(number, {
     status: statuses[(number * 7) % statuses.length]!,
     ...(number % 4 !== 0 && { category: ['x', 'x/y', 'z'][number % 3]! }),
+    ...(number % 6 === 0 && { override: number % 12 === 0 ? { priority: -number } : { priority: 0.1, until: number } }),
     ...(number % 5 === 0 && { captureId: `c${number}`, dueDateTime: number, businessValue: number / 3 }),
   });
 }
@@ -381,6 +409,8 @@ function scheduling(one: WorkItem) {
     due: one.dueDateTime ?? Number.NaN,
     expiration: one.expirationDateTime ?? Number.NaN,
     businessValue: one.businessValue ?? Number.NaN,
+    overridePriority: one.override?.priority ?? Number.NaN,
+    overrideUntil: one.override?.until ?? Number.NaN,
     seq: one.seq,
     version: one.version,
   };
@@ -398,6 +428,8 @@ function rows(slice: OpenItems): ReturnType<typeof scheduling>[] {
     due: slice.due[row]!,
     expiration: slice.expiration[row]!,
     businessValue: slice.businessValue[row]!,
+    overridePriority: slice.overridePriority[row]!,
+    overrideUntil: slice.overrideUntil[row]!,
     seq: slice.seq[row]!,
     version: slice.version[row]!,
   }));

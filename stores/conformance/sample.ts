@@ -48,6 +48,7 @@ export function fullItem(number: number): WorkItem {
     sourceVersion: 9_007_199_254_740_991,
     sourceUpdatedDateTime: 1_700_000_000_004,
     preclassified: true,
+    override: { priority: 1e9 / 3, until: Date.UTC(2200, 0, 1, 0, 0, 0, 1), reason: 'ü' },
     rule: 'noise',
     error: 'line 1\nline 2',
     reason: '\t',
@@ -78,5 +79,5 @@ export function history(number: number, seq: number, more: Partial<HistoryEntry>
 }
 
 export function projection(fromSeq: number, toSeq: number, more: Partial<Projection> = {}): Projection {
-  return { fromSeq, toSeq, items: [], history: [], keys: [], settings: [], entries: [], ...more };
+  return { fromSeq, toSeq, items: [], deleted: [], history: [], keys: [], settings: [], entries: [], ...more };
 }

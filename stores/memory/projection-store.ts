@@ -11,6 +11,7 @@ import type {
   TenantEntry,
 } from '../../actors/ports.js';
 import type { AuditLine, AuditPage, AuditPlace, AuditQuery } from '../../engine/audit-log.js';
+import { writtenDetails } from '../../engine/event.js';
 import type { Filter } from '../../engine/filter.js';
 import { matcherOf } from '../../engine/filter-match.js';
 import { comparePositions, positionOf } from '../../engine/item-sort.js';
@@ -37,6 +38,10 @@ export class MemoryProjectionStore implements ProjectionStore {
     for (const item of projection.items) {
       const known = items.get(item.id);
       if (!known || known.version < item.version) items.set(item.id, copyOf(item));
+    }
+    for (const id of projection.deleted) {
+      items.delete(id);
+      for (const { details } of history.get(id) ?? []) for (const name of writtenDetails) delete details[name];
     }
     for (const entry of projection.history) addHistory(history, copyOf(entry));
     for (const entry of projection.entries) if (!entries.has(entry.seq)) entries.set(entry.seq, copyOf(entry));
@@ -192,6 +197,8 @@ function columns(items: WorkItem[]): OpenItems {
     slice.due[row] = item.dueDateTime ?? Number.NaN;
     slice.expiration[row] = item.expirationDateTime ?? Number.NaN;
     slice.businessValue[row] = item.businessValue ?? Number.NaN;
+    slice.overridePriority[row] = item.override?.priority ?? Number.NaN;
+    slice.overrideUntil[row] = item.override?.until ?? Number.NaN;
     slice.seq[row] = item.seq;
     slice.version[row] = item.version;
   }

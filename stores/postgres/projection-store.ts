@@ -10,6 +10,7 @@ import type {
   SettingsVersion,
 } from '../../actors/ports.js';
 import type { AuditPage, AuditQuery } from '../../engine/audit-log.js';
+import { writtenDetails } from '../../engine/event.js';
 import type { Filter } from '../../engine/filter.js';
 import { type Instant, type Status, statuses, type WorkItem } from '../../engine/work-item.js';
 import { type AuditRow, auditPage, tenantAuditQuery } from './audit-search.js';
@@ -58,8 +59,15 @@ const projectStatement = `
     INSERT INTO iwd.tenant_history (seq, at, type, by, origin, details)
     SELECT seq, ${instant('at')}, type, by, "from", details
       FROM moved, json_to_recordset($7::json) AS r (seq bigint, at float8, type text, by text, "from" text, details jsonb)
-    ON CONFLICT DO NOTHING)
-  SELECT FROM moved`;
+    ON CONFLICT DO NOTHING)`;
+
+/** Takes the rows of deleted items away, and what was written into their history; for the rare projection with some. */
+const deleteToo = `,
+  deleted AS (
+    DELETE FROM iwd.work_item WHERE id = ANY ($8::uuid[]) AND EXISTS (SELECT FROM moved)),
+  unwritten AS (
+    UPDATE iwd.work_item_history SET details = details - ARRAY[${writtenDetails.map((name) => `'${name}'`).join(', ')}]
+     WHERE item_id = ANY ($8::uuid[]) AND EXISTS (SELECT FROM moved))`;
 
 /** Categories at and below the path $1: one index probe each, however many items there are. */
 const categoriesBelow = `
@@ -110,7 +118,7 @@ export class PostgresProjectionStore implements ProjectionStore {
     return row?.seq ?? 0;
   }
 
-  async project({ fromSeq, toSeq, items, history, keys, settings, entries }: Projection): Promise<boolean> {
+  async project({ fromSeq, toSeq, items, deleted, history, keys, settings, entries }: Projection): Promise<boolean> {
     const values = [
       fromSeq,
       toSeq,
@@ -120,7 +128,14 @@ export class PostgresProjectionStore implements ProjectionStore {
       JSON.stringify(settings),
       JSON.stringify(entries),
     ];
-    const query = { name: 'project', text: projectStatement, values };
+    const query =
+      deleted.length === 0
+        ? { name: 'project', text: `${projectStatement} SELECT FROM moved`, values }
+        : {
+            name: 'project-deleting',
+            text: `${projectStatement}${deleteToo} SELECT FROM moved`,
+            values: [...values, deleted],
+          };
     const { rowCount } = await this.#writer.run((client) => client.query(query));
     return rowCount === 1;
   }

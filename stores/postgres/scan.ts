@@ -19,7 +19,8 @@ const knownSlice = 10_000;
 
 const openQuery = `
   SELECT id, status, category, customer_segment, assigned_to, created_at, activation_at, due_at,
-         expiration_at, business_value, seq, version
+         expiration_at, business_value, (extra -> 'override' ->> 'priority')::float8,
+         (extra -> 'override' ->> 'until')::float8, seq, version
     FROM iwd.work_item WHERE status IN (${openStatuses.map((status) => `'${status}'`).join(', ')})`;
 
 /** Calls back with slices of at most `sliceItems` open items, in no order; a slice is the receiver's to keep. */
@@ -72,6 +73,8 @@ function readOpenItem(row: Row, slice: OpenItems): void {
   slice.due[at] = row.instant();
   slice.expiration[at] = row.instant();
   slice.businessValue[at] = row.double();
+  slice.overridePriority[at] = row.double();
+  slice.overrideUntil[at] = row.double();
   slice.seq[at] = row.integer();
   slice.version[at] = row.integer();
 }

@@ -37,7 +37,8 @@ function checkCreate(operation: Operation, fold: JournalFold, violations: Violat
   if (answer.status !== 201 && operation.attempts === 1) {
     violations.add('faulty-answer', `${nameOf(operation)}: ${answer.status} for a new captureId`);
   }
-  if (fold.idsByCapture.get(captureId) !== answer.id || !fold.items.has(answer.id)) {
+  const isDeleted = fold.deleted.has(answer.id);
+  if ((fold.idsByCapture.get(captureId) !== answer.id && !isDeleted) || fold.find(answer.id) === undefined) {
     violations.add('lost-create', `${nameOf(operation)}: item ${answer.id}, ${captureId} is not in the journal`);
   }
 }
@@ -45,7 +46,7 @@ function checkCreate(operation: Operation, fold: JournalFold, violations: Violat
 /** Every change carries a key, and the journal has the key on the event that it made. */
 function checkChange(operation: Operation, fold: JournalFold, violations: Violations): void {
   const { action, key, answer } = operation;
-  if (answer?.kind !== 'done' || key === undefined) return;
+  if ((answer?.kind !== 'done' && answer?.kind !== 'deleted') || key === undefined) return;
   const event = fold.keys.get(key);
   if (event?.itemId !== answer.id || event.type !== eventOf[action as keyof typeof eventOf]) {
     violations.add('lost-change', `${nameOf(operation)} of ${answer.id} is not in the journal`);
@@ -64,12 +65,15 @@ const eventOf = {
   restart: 'restarted',
   activate: 'activated',
   unassign: 'unassigned',
+  reprioritize: 'reprioritized',
+  move: 'moved',
+  delete: 'deleted',
 } as const;
 
 function checkSeen(operation: Operation, fold: JournalFold, violations: Violations): void {
   const { answer } = operation;
   if (answer?.kind !== 'done') return;
-  const known = fold.items.get(answer.id)?.states[answer.seen.version - 1];
+  const known = fold.find(answer.id)?.states[answer.seen.version - 1];
   if (known !== undefined && isSame(known, answer.seen)) return;
   violations.add(
     'foreign-answer',
@@ -92,7 +96,7 @@ export function resolveUnknown(
     if (itemId === undefined) outcomes.notApplied++;
     else outcomes.applied++;
     if (operation.action !== 'next' || itemId === undefined) return operation;
-    return { ...operation, captureId: fold.items.get(itemId)!.item.captureId };
+    return { ...operation, captureId: fold.find(itemId)!.item.captureId };
   });
   return { operations: resolved, outcomes };
 }

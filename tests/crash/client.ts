@@ -109,10 +109,11 @@ export function readAnswer(http: HttpAnswer): { answer: Answer; captureId?: stri
     const item = JSON.parse(body) as ShownItem;
     return { answer: { kind: 'done', status, replayed, id: item.id, seen: seenOf(item) }, captureId: item.captureId };
   }
+  if (status === 410) return { answer: { kind: 'gone' } };
   if (status === 404) return { answer: { kind: 'absent' } };
   const problem = JSON.parse(body) as { code: string; itemStatus?: Status; version?: number };
   const { code, itemStatus, version } = problem;
-  if (code === 'invalid-value' && http.body.includes('/expirationDateTime'))
+  if (code === 'invalid-value' && /"\/(expirationDateTime|until)"/.test(http.body))
     return { answer: { kind: 'refused', code } };
   if (status === 409 && itemStatus !== undefined) return { answer: { kind: 'refused', code, status: itemStatus } };
   if (status === 412 && version !== undefined) return { answer: { kind: 'refused', code, version } };

@@ -37,6 +37,10 @@ export type Answer =
   | { kind: 'done'; status: number; replayed: boolean; id: string; seen: ItemState }
   /** A line of a bulk request: its answer does not show the item. */
   | { kind: 'line'; status: number; id: string }
+  /** 204 to a delete. */
+  | { kind: 'deleted'; id: string }
+  /** 410: done by an earlier attempt, and the item has been deleted since. */
+  | { kind: 'gone' }
   /** 409 with the item's status, 412 with its version. */
   | { kind: 'refused'; code: string; status?: Status; version?: number }
   /** 404, or an empty list. */
@@ -48,5 +52,5 @@ export type Answer =
 
 /** Whether the server has confirmed that the operation took effect. */
 export function isAcknowledged(operation: Operation): boolean {
-  return operation.answer?.kind === 'done' || operation.answer?.kind === 'line';
+  return operation.answer?.kind === 'done' || operation.answer?.kind === 'line' || operation.answer?.kind === 'deleted';
 }

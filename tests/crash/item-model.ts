@@ -12,10 +12,12 @@ export interface ItemState {
   mark: number;
 }
 
-/** No item yet. */
+/** No item yet, or no more. */
 export type Maybe = ItemState | undefined;
 
-export type Move = 'hold' | 'resume' | 'cancel' | 'complete' | 'reject' | 'restart' | 'activate' | 'unassign';
+export type Move =
+  | ('hold' | 'resume' | 'cancel' | 'complete' | 'reject' | 'restart' | 'activate' | 'unassign')
+  | ('reprioritize' | 'move' | 'delete');
 
 export type Action =
   | { do: 'create' | 'update'; mark: number }
@@ -54,9 +56,15 @@ const allowed: Record<Command | 'activateDue' | 'expire', readonly Status[]> = {
   restart: ['scheduled', 'queued', 'held', 'errorheld', ...ends],
   activateDue: ['scheduled'],
   expire: ['scheduled', 'queued', 'held', 'errorheld'],
+  reprioritize: open,
+  move: open,
+  delete: [...open, ...ends],
 };
 
-const leadsTo: Record<Exclude<Move, 'resume' | 'restart' | 'unassign'> | 'activateDue' | 'expire', Status> = {
+const leadsTo: Record<
+  Exclude<Move, 'resume' | 'restart' | 'unassign' | 'reprioritize' | 'move' | 'delete'> | 'activateDue' | 'expire',
+  Status
+> = {
   hold: 'held',
   complete: 'completed',
   cancel: 'canceled',
@@ -91,6 +99,12 @@ export function after(state: Maybe, action: Action): Maybe[] {
     case 'restart':
     case 'unassign':
       return ready.map((status) => ({ ...state, status, version, agent: null }));
+    case 'reprioritize':
+      return [{ ...state, version }];
+    case 'move':
+      return [{ ...state, version }, state];
+    case 'delete':
+      return [undefined];
     case 'hold':
       return [{ ...state, status: 'held', version, agent: null }];
     default:

@@ -1,4 +1,4 @@
-import { type Event, type ItemEvent, type ItemMoved, isNote } from '../../engine/event.js';
+import { type Event, type ItemDeleted, type ItemEvent, type ItemMoved, isNote } from '../../engine/event.js';
 import { isSettingsReplaced } from '../../engine/settings.js';
 import type { WorkItem } from '../../engine/work-item.js';
 import { query } from '../../stores/conformance/test-database.js';
@@ -55,6 +55,8 @@ export interface FoldedEvent {
  */
 export class JournalFold {
   readonly items = new Map<string, FoldedItem>();
+  /** Items that were deleted, as they were until then. */
+  readonly deleted = new Map<string, FoldedItem>();
   readonly idsByCapture = new Map<string, string>();
   /** Idempotency-Key -> the item and the type of the event that it is on. */
   readonly keys = new Map<string, { itemId: string; type: Event['type'] }>();
@@ -95,11 +97,30 @@ export class JournalFold {
       this.#note('illegal-event', `seq ${seq}: ${event.type} of ${itemId}, which was never created`);
       return;
     }
+    if (event.type === 'deleted') {
+      this.#delete(event, before!, seq);
+      return;
+    }
     const item = 'item' in event ? event.item : moved(before!.item, event);
     const state = stateOf(item);
     this.#checkStep(event, before?.state, state, seq);
     this.items.set(itemId, { item, state, states: [...(before?.states ?? []), state] });
     this.events.push({ seq, itemId, type: event.type, version: item.version, status: item.status });
+  }
+
+  /** The item, whether it is still there or not. */
+  find(id: string): FoldedItem | undefined {
+    return this.items.get(id) ?? this.deleted.get(id);
+  }
+
+  #delete({ id, version, status }: ItemDeleted, before: FoldedItem, seq: number): void {
+    if (version !== before.item.version + 1 || status !== before.item.status) {
+      this.#note('illegal-event', `seq ${seq}: deletes ${stateText(before.state)} as ${status} v${version}`);
+    }
+    this.items.delete(id);
+    this.deleted.set(id, before);
+    if (before.item.captureId !== undefined) this.idsByCapture.delete(before.item.captureId);
+    this.events.push({ seq, itemId: id, type: 'deleted', version, status });
   }
 
   #rememberKey(key: string, itemId: string, type: Event['type'], seq: number): void {
@@ -108,7 +129,9 @@ export class JournalFold {
   }
 
   #checkNew(item: WorkItem, before: FoldedItem | undefined, seq: number): void {
-    if (before !== undefined) this.#note('doubled', `seq ${seq}: item ${item.id} is created again`);
+    if (before !== undefined || this.deleted.has(item.id)) {
+      this.#note('doubled', `seq ${seq}: item ${item.id} is created again`);
+    }
     if (item.seq !== seq) this.#note('illegal-event', `seq ${seq}: item ${item.id} says it is of ${item.seq}`);
     if (item.captureId === undefined) return;
     const other = this.idsByCapture.get(item.captureId);
@@ -116,8 +139,9 @@ export class JournalFold {
     this.idsByCapture.set(item.captureId, item.id);
   }
 
-  #checkStep(event: ItemEvent, before: Maybe, now: ItemState, seq: number): void {
-    const possible = after(before, actionOf(event, now));
+  #checkStep(event: Exclude<ItemEvent, ItemDeleted>, before: Maybe, now: ItemState, seq: number): void {
+    // What changes nothing is no event.
+    const possible = after(before, actionOf(event, now)).filter((state) => state !== before);
     if (possible.some((state) => state !== undefined && isSame(state, now))) return;
     const name = event.type === 'assigned' && before?.status === 'assigned' ? 'two-owners' : 'illegal-event';
     this.#note(name, `seq ${seq}: ${event.type} leads from ${stateText(before)} to ${stateText(now)}`);
@@ -140,7 +164,7 @@ export function stateOf(item: WorkItem): ItemState {
   return { status: item.status, version: item.version, agent: item.assignedTo ?? null, mark: mark ?? 0 };
 }
 
-function actionOf(event: ItemEvent, now: ItemState): Action {
+function actionOf(event: Exclude<ItemEvent, ItemDeleted>, now: ItemState): Action {
   switch (event.type) {
     case 'created':
       return { do: 'create', mark: now.mark };
@@ -167,4 +191,6 @@ const commandOf = {
   rejected: 'reject',
   restarted: 'restart',
   unassigned: 'unassign',
+  reprioritized: 'reprioritize',
+  moved: 'move',
 } as const;

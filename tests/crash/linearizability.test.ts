@@ -105,6 +105,8 @@ const actions: readonly Action[] = [
   { do: 'unassign' },
   { do: 'complete' },
   { do: 'restart' },
+  { do: 'reprioritize' },
+  { do: 'delete' },
   { do: 'read' },
   { do: 'absent' },
 ];

@@ -118,6 +118,8 @@ function stepsOf(operation: Operation): Step[] {
       return [...maybe, ...timers];
     case 'none':
       return doubtful > 0 ? maybe : [];
+    case 'deleted':
+    case 'gone':
     case 'line':
       return [{ call, ret, action }, ...timers];
     case 'absent':
@@ -126,7 +128,10 @@ function stepsOf(operation: Operation): Step[] {
       return [...refusalOf(operation, ret), ...(doubtful > 0 ? [...maybe, ...timers] : [])];
     case 'done': {
       const { seen } = answer;
-      if (!isRepeated(operation)) return [{ call: lastCall, ret, action, seen }, ...timers];
+      if (!isRepeated(operation)) {
+        const earlier = operation.action === 'move' && doubtful > 0 ? maybe : [];
+        return [{ call: lastCall, ret, action, seen }, ...earlier, ...timers];
+      }
       return [{ call, ret, action }, { call: lastCall, ret, action: { do: 'read' }, seen }, ...timers];
     }
   }

@@ -2,7 +2,7 @@ import { type Asked, PatientClient, readAnswer, readList, readOnly } from './cli
 import type { Operation } from './history.js';
 import type { HttpAnswer, HttpClient } from './http-client.js';
 import type { Command } from './item-model.js';
-import { drawItem, type ItemBody, randomFrom } from './load-item.js';
+import { categories, drawItem, type ItemBody, randomFrom } from './load-item.js';
 
 /** An item that some client has seen: others may work on it too. */
 interface KnownItem {
@@ -21,8 +21,9 @@ const listed = ['queued', 'assigned', 'held', 'scheduled', 'completed'] as const
 const listLimit = 8;
 
 /** Weights of what a client with empty hands does next, while the queue is about as long as wanted. */
-const weights: Record<'create' | 'bulk' | 'next' | 'get' | 'find' | 'list' | 'again' | Command, number> = {
+const weights: Record<'create' | 'doom' | 'bulk' | 'next' | 'get' | 'find' | 'list' | 'again' | Command, number> = {
   create: 26,
+  doom: 1,
   bulk: 1,
   next: 34,
   get: 10,
@@ -39,6 +40,9 @@ const weights: Record<'create' | 'bulk' | 'next' | 'get' | 'find' | 'list' | 'ag
   assign: 2,
   unassign: 2,
   complete: 1,
+  reprioritize: 4,
+  move: 1,
+  delete: 0,
 };
 
 /** What becomes of an item that a client was given. */
@@ -100,6 +104,7 @@ export class Load {
       if (action === 'list') await this.#list(patient, client);
       else if (action === 'bulk') await this.#bulk(patient, client);
       else if (action === 'create') await this.#create(patient, client);
+      else if (action === 'doom') await this.#doom(patient, client);
       else if (action === 'next') inHand = await this.#next(patient, client);
       else {
         const item = this.#drawKnown();
@@ -167,6 +172,26 @@ export class Load {
     if (this.#random() < 0.5) operation.key = `create-${operation.number}`;
     const http = await this.#carryOut(patient, operation, { method: 'POST', path: '/workitems', body });
     this.#end(operation, http, body);
+  }
+
+  /**
+   * Makes an item and deletes it after a while in which others may take it. Nobody else knows its captureId: that would
+   * be free afterwards, and who created it again would have another item.
+   */
+  async #doom(patient: PatientClient, client: number): Promise<void> {
+    const create = this.#begin(client, 'create');
+    create.key = `create-${create.number}`;
+    const body = this.#newItem(create);
+    this.#end(create, await this.#carryOut(patient, create, { method: 'POST', path: '/workitems', body }));
+    if (create.answer?.kind !== 'done') return;
+    const item = { id: create.answer.id, body, version: create.answer.seen.version };
+    if (this.#random() < 0.5) await this.#command(patient, client, 'reprioritize', item);
+    const operation = this.#begin(client, 'delete', { captureId: body.captureId, id: item.id });
+    operation.key = `delete-${operation.number}`;
+    const asked = { method: 'DELETE', path: `/workitems/${item.id}` };
+    const http = await this.#carryOut(patient, operation, asked);
+    this.#end(operation, http);
+    if (http?.status === 204) operation.answer = { kind: 'deleted', id: item.id };
   }
 
   #newItem(operation: Operation): ItemBody {
@@ -250,7 +275,8 @@ export class Load {
   async #command(patient: PatientClient, client: number, command: Command, item: KnownItem): Promise<void> {
     const { id, body } = item;
     const operation = this.#begin(client, command, { captureId: body.captureId, id });
-    operation.key = `${command}-${operation.number}`;
+    // To where it is already a move is nothing, and leaves no key.
+    if (command !== 'move') operation.key = `${command}-${operation.number}`;
     if (this.#random() < 0.1) operation.ifMatch = item.version;
     const headers = operation.ifMatch === undefined ? undefined : { 'if-match': `"${operation.ifMatch}"` };
     const asked = { ...this.#askedFor(command, operation, id), headers };
@@ -267,9 +293,21 @@ export class Load {
       return { method: 'PATCH', path: `/workitems/${id}`, body };
     }
     const path = `/workitems/${id}/${command}`;
+    if (command === 'reprioritize') return { method: 'POST', path, body: this.#priority() };
+    if (command === 'move') return { method: 'POST', path, body: { category: this.#pickCategory() } };
     if (command !== 'assign') return { method: 'POST', path };
     operation.agent = `agent-${operation.client}`;
     return { method: 'POST', path, body: { agentId: operation.agent } };
+  }
+
+  #priority(): { priority: number; until?: string } {
+    const priority = [-10, 0, 50, 100, 1000][Math.floor(this.#random() * 5)]!;
+    if (this.#random() < 0.3) return { priority };
+    return { priority, until: new Date(Date.now() + 200 + this.#random() * 3000).toISOString() };
+  }
+
+  #pickCategory(): string {
+    return categories[Math.floor(this.#random() * categories.length)]!.id;
   }
 
   /** Notes the answer, if there is one, and the operation in the history. */

@@ -65,6 +65,9 @@ export class OrderReplay {
       case 'updated':
         this.#keep(event.item);
         return;
+      case 'deleted':
+        this.#forget(event.id);
+        return;
       default: {
         if (event.type === 'assigned' && event.key?.fingerprint.startsWith('next:'))
           this.#judge(event.id, event.at, seq);
@@ -81,15 +84,20 @@ export class OrderReplay {
   }
 
   #keep(item: WorkItem): void {
+    this.#forget(item.id);
     this.#items.set(item.id, item);
-    this.#queued.delete(item.id);
-    this.#scheduled.delete(item.id);
     if (item.status === 'scheduled') this.#scheduled.set(item.id, item.activationDateTime!);
     if (item.status !== 'queued') return;
-    const { id, seq, category, businessValue, customerSegment } = item;
+    const { id, seq, category, businessValue, customerSegment, override } = item;
     const { createdDateTime, activationDateTime, dueDateTime, expirationDateTime } = item;
-    const scored = { seq, businessValue, customerSegment, createdDateTime, activationDateTime, dueDateTime };
+    const scored = { seq, businessValue, customerSegment, override, createdDateTime, activationDateTime, dueDateTime };
     this.#queued.set(id, { id, expirationDateTime, schema: this.#schemaOf.get(category ?? ''), ...scored });
+  }
+
+  #forget(id: string): void {
+    this.#items.delete(id);
+    this.#queued.delete(id);
+    this.#scheduled.delete(id);
   }
 
   #judge(chosen: string, at: Instant, seq: number): void {

@@ -1,4 +1,4 @@
-import type { Command, ItemCommandName } from '../../engine/command.js';
+import type { Command, ItemCommand, ItemCommandName } from '../../engine/command.js';
 import { decide } from '../../engine/decide.js';
 import { parseDraft } from '../../engine/draft.js';
 import type { Event } from '../../engine/event.js';
@@ -42,6 +42,8 @@ export class SampleRun {
     const random = randomFrom(1);
     const ids = Array.from({ length: items }, () => run.#create(random));
     for (const id of ids.slice(0, 3)) run.#command('hold', id);
+    run.#command('reprioritize', ids[4]!, { priority: 1e6 });
+    run.#delete(ids[1]!);
     const taken = Array.from({ length: Math.floor(items / 2) }, () => run.#next());
     for (const id of taken.slice(0, -2)) run.#command('complete', id);
     return run.#evidence();
@@ -71,9 +73,20 @@ export class SampleRun {
     return this.#operate('next', { type: 'next', agentId: 'agent-1', key: { key, fingerprint: 'next:' } }, 'agent-1');
   }
 
-  #command(name: ItemCommandName & Operation['action'], id: string): void {
+  #delete(id: string): void {
+    const number = this.#operations.length + 1;
+    const { captureId } = this.#state.mustDocument(id);
+    const key = `delete-${number}`;
+    this.#run({ type: 'delete', id, key: { key, fingerprint: 'delete:' } });
+    this.#operations.push({
+      ...{ number, client: 0, action: 'delete', captureId, id, key, answer: { kind: 'deleted', id } },
+      ...{ call: number * 10, lastCall: number * 10, ret: number * 10 + 5, attempts: 1, doubtful: 0 },
+    });
+  }
+
+  #command(name: ItemCommandName & Operation['action'], id: string, said: Partial<ItemCommand> = {}): void {
     const key = `${name}-${this.#operations.length}`;
-    this.#operate(name, { type: name, id, key: { key, fingerprint: `${name}:` } });
+    this.#operate(name, { ...said, type: name, id, key: { key, fingerprint: `${name}:` } });
   }
 
   #operate(action: Operation['action'], command: Command & { key?: { key: string } }, agent?: string): string {
@@ -104,8 +117,9 @@ export class SampleRun {
     this.#rows.push({ seq, epoch: 1, eventCount: 1, events: [event] });
     const itemId = 'item' in event ? event.item.id : 'id' in event ? event.id : undefined;
     if (itemId === undefined) return;
-    const item = this.#state.mustDocument(itemId);
-    this.#items.set(itemId, item);
+    const item = event.type === 'deleted' ? event : this.#state.mustDocument(itemId);
+    if ('attributes' in item) this.#items.set(itemId, item);
+    else this.#items.delete(itemId);
     this.#history.push({ seq, itemId, type: event.type, version: item.version, status: item.status });
     if (event.key !== undefined) this.#keys.set(event.key.key, itemId);
   }

@@ -127,6 +127,31 @@ export const tamperings: readonly Tampering[] = [
     },
   },
   {
+    title: 'a deleted item whose row has come back',
+    found: ['table'],
+    spoil: ({ journal, tables }) => {
+      const { item } = must([...foldOf(journal).deleted.values()][0]);
+      tables.items.set(item.id, item);
+    },
+  },
+  {
+    title: 'a look that shows a deleted item',
+    found: ['linearizability'],
+    spoil: ({ operations }) => {
+      const gone = must(operations.find(({ action }) => action === 'delete'));
+      const before = must(operations.find((one) => one.id === gone.id && one.answer?.kind === 'done'));
+      operations.push(lookAt(gone, 1e9, before.answer));
+    },
+  },
+  {
+    title: 'a decision that an override was not counted in',
+    found: ['inversion'],
+    spoil: ({ journal }) => {
+      const event = must(eventsOf(journal).find((one) => one.type === 'reprioritized')) as ItemMoved;
+      event.set = { override: { priority: -1e6 } };
+    },
+  },
+  {
     title: 'an entry of the history that is missing',
     found: ['table'],
     spoil: ({ tables }) => {

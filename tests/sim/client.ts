@@ -163,14 +163,26 @@ export class Client {
   async #command(name: ItemCommandName, id: string | undefined): Promise<Reply | undefined> {
     if (id === undefined) return undefined;
     const agentId = name === 'assign' ? this.name : undefined;
-    const request: Request = { op: 'command', name, id, idempotencyKey: this.#key(`${name}-`), agentId };
+    const said = name === 'reprioritize' ? this.#priority() : name === 'move' ? this.#category() : {};
+    const request: Request = { op: 'command', name, id, idempotencyKey: this.#key(`${name}-`), agentId, ...said };
     return this.#ask({ request, name: `${name} ${id}` });
+  }
+
+  #priority(): { priority: number | null; until?: string } {
+    const priority = pick(this.#random, [null, 0, 30, 60, 500, 500, 1 / 3]);
+    if (priority === null || this.#random() < 0.3) return { priority };
+    return { priority, until: iso(startAt + this.#kernel.now + this.#random() * 5000) };
+  }
+
+  #category(): { category: string } {
+    return { category: pick(this.#random, ['urgent', 'plain', 'general', 'nowhere']) };
   }
 
   /** Any command on any item that it has made, legal or not. */
   async #meddle(): Promise<void> {
     if (this.#seen.length === 0) return;
-    const names = ['hold', 'resume', 'hold', 'resume', 'hold', 'resume', ...itemCommands] as const;
+    const often = ['hold', 'resume', 'reprioritize'] as const;
+    const names = [...often, ...often, ...often, ...itemCommands] as const;
     await this.#command(pick(this.#random, names), pick(this.#random, this.#seen));
   }
 

@@ -1,4 +1,4 @@
-import type { Event, ItemMoved, Move } from '../../engine/event.js';
+import type { Event, ItemDeleted, ItemMoved, Move } from '../../engine/event.js';
 import { type OracleItem, orderAt } from '../../engine/oracle.js';
 import type { SchemaDocument } from '../../engine/schema.js';
 import type { Instant, Status, WorkItem } from '../../engine/work-item.js';
@@ -27,6 +27,8 @@ const origins: Record<Move, readonly Status[]> = {
   unassigned: ['assigned'],
   expired: unattended,
   erased: [...open, ...ended],
+  reprioritized: open,
+  moved: open,
 };
 
 /** What is known of an Idempotency-Key from the journal. */
@@ -46,6 +48,8 @@ export const nextKey = 'next-';
  */
 export class Fold {
   readonly items = new Map<string, WorkItem>();
+  /** Version with which each deleted item went. */
+  readonly deleted = new Map<string, number>();
   readonly captures = new Map<string, string>();
   readonly keys = new Map<string, KeyedEvent>();
   readonly eventCounts = new Map<string, number>();
@@ -131,13 +135,17 @@ export class Fold {
       case 'subjectErased':
       case 'subjectExported':
         break;
+      case 'deleted':
+        this.#deleted(event);
+        break;
       default:
         this.#moved(event);
     }
   }
 
   #created(item: WorkItem): void {
-    if (this.items.has(item.id)) this.#report('created-once', `item ${item.id} is created again at seq ${this.seq}`);
+    if (this.eventCounts.has(item.id))
+      this.#report('created-once', `item ${item.id} is created again at seq ${this.seq}`);
     if (item.captureId !== undefined) {
       const other = this.captures.get(item.captureId);
       if (other !== undefined) {
@@ -172,6 +180,16 @@ export class Fold {
     for (const name of Object.keys(event.set ?? {})) if (after[name] === null) delete after[name];
     Object.assign(after, { version: event.version, status: event.status, updatedDateTime: event.at });
     this.#keep(after as unknown as WorkItem);
+  }
+
+  /** The captureId is free again, the id never. */
+  #deleted({ id, version }: ItemDeleted): void {
+    const before = this.#known(id, version);
+    if (before === undefined) return;
+    this.items.delete(id);
+    this.deleted.set(id, version);
+    this.eventCounts.set(id, (this.eventCounts.get(id) ?? 0) + 1);
+    if (before.captureId !== undefined) this.captures.delete(before.captureId);
   }
 
   /** Whoever takes the next item gets the best one at that instant, after everything that was due by then. */

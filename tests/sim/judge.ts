@@ -64,7 +64,7 @@ export class Judge {
     if (request.op === 'queue') this.#checkQueue(reply, isQuiet ? undefined : askedAtSeq);
     const { id, version } = reply;
     if (id === undefined || version === undefined) return;
-    const durable = this.fold.items.get(id)?.version ?? 0;
+    const durable = this.fold.items.get(id)?.version ?? this.fold.deleted.get(id) ?? 0;
     if (version > durable) {
       this.report('durable-before-visible', `${request.op} shows ${id} version ${version}, durable is ${durable}`);
     } else if (version < (isQuiet ? durable : heardVersion)) {
@@ -75,13 +75,17 @@ export class Judge {
   /** A client has its answer. */
   hears(operation: Operation, reply: Reply): void {
     if (reply.rejected) return;
-    const { op } = operation.request;
+    const { request } = operation;
+    const { op } = request;
+    // Whoever is told so afterwards must never see it again.
+    if (op === 'command' && request.name === 'delete') this.#heard.set(request.id, Number.POSITIVE_INFINITY);
     const { id, version } = reply;
     if (id !== undefined && version !== undefined) {
       this.#heard.set(id, Math.max(version, this.heardVersion(id)));
       this.recentIds.push(id);
       if (this.recentIds.length > recentIdsMax) this.recentIds.shift();
     }
+    if (op === 'command' && maybeNothing(request)) return;
     if (op === 'create' || op === 'createMany' || op === 'next' || op === 'command') {
       this.#promises.push({ operation, answer: reply });
     }
@@ -93,6 +97,7 @@ export class Judge {
     for (const { operation, answer } of this.#promises) {
       if (operation.request.op === 'createMany') this.#checkLines(operation, answer);
       else if (answer.status !== 204) this.#checkPromise(operation, answer.id as string);
+      else if (operation.request.op === 'command') this.#checkPromise(operation, operation.request.id);
     }
     const { lastSeq } = this.#database.lease;
     if (lastSeq !== this.fold.seq) {
@@ -101,18 +106,19 @@ export class Judge {
   }
 
   #checkPromise({ request, captureId, name }: Operation, id: string): void {
-    const { captures, keys, items } = this.fold;
+    const { captures, keys, items, deleted } = this.fold;
     const byCapture = captureId === undefined ? undefined : captures.get(captureId);
     const byKey = request.idempotencyKey === undefined ? undefined : keys.get(request.idempotencyKey)?.itemId;
-    const found = request.op === 'create' ? (byCapture ?? byKey) : byKey;
-    if (found !== id || !items.has(id)) {
+    const isDeleted = deleted.has(id);
+    const found = request.op === 'create' ? (isDeleted ? id : (byCapture ?? byKey)) : byKey;
+    if (found !== id || (!items.has(id) && !isDeleted)) {
       this.report('acked-is-durable', `${name} was acknowledged with ${id}, the journal has ${found ?? 'nothing'}`);
     }
   }
 
   #checkLines({ request, name }: Operation, answer: Answer): void {
     const lines = JSON.parse(`[${answer.json}]`) as Line[];
-    const lost = lines.filter(({ id }) => id !== undefined && !this.fold.items.has(id));
+    const lost = lines.filter(({ id }) => id !== undefined && !this.fold.items.has(id) && !this.fold.deleted.has(id));
     if (lost.length > 0) {
       this.report('acked-is-durable', `${name}: ${lost.length} acknowledged lines are not in the journal`);
     }
@@ -158,8 +164,9 @@ export class Judge {
       const row = canonical(items.get(id));
       if (row !== canonical(item))
         this.report('projection', `item ${id} is ${row}, the journal says ${canonical(item)}`);
+    }
+    for (const [id, events] of this.fold.eventCounts) {
       const lines = history.get(id)?.length ?? 0;
-      const events = this.fold.eventCounts.get(id);
       if (lines !== events) this.report('projection', `item ${id} has ${lines} lines of history for ${events} events`);
     }
     for (const [key, { itemId }] of this.fold.keys) {
@@ -169,6 +176,11 @@ export class Judge {
       }
     }
   }
+}
+
+/** What an item may be already: then the command is acknowledged and leaves nothing behind. */
+function maybeNothing({ name, priority }: Extract<Operation['request'], { op: 'command' }>): boolean {
+  return name === 'move' || (name === 'reprioritize' && priority === null);
 }
 
 interface ShownQueue {
