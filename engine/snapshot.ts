@@ -5,7 +5,7 @@ import type { TenantState } from './state.js';
 import type { Instant } from './work-item.js';
 
 /** Grows with every change of what a chunk holds; a snapshot of another format is not read. */
-export const snapshotFormat = 3;
+export const snapshotFormat = 4;
 /** Open items of one chunk: about 90 bytes each, so that a chunk stays below 256 KB. */
 export const chunkItems = 2500;
 const knownBytesAChunk = 240 * 1024;
