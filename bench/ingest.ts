@@ -32,6 +32,9 @@ Without DATABASE_URL the embedded Postgres runs in a temporary folder; with it, 
 
 export type IngestRow = LoadRow;
 
+/** A kind of posts: at the peak, evenly spaced at 70 % of it, many items in a body. */
+type Posts = 'single' | 'single at 70 %' | 'bulk';
+
 export interface IngestOptions {
   rounds: number;
   warmUpMs: number;
@@ -43,7 +46,11 @@ export interface IngestOptions {
   /** Longest that the follower may take to catch up after a phase. */
   catchUpMsMax: number;
   peers?: readonly PeerName[];
+  posts: readonly Posts[];
+  postsToPeers: readonly Posts[];
 }
+
+const allPosts: readonly Posts[] = ['single', 'single at 70 %', 'bulk'];
 
 export const fullOptions: IngestOptions = {
   rounds: 5,
@@ -53,6 +60,8 @@ export const fullOptions: IngestOptions = {
   itemsPerBulk: 100,
   sustained: { ms: 60_000, itemsPerSecond: 15_000 },
   catchUpMsMax: 120_000,
+  posts: allPosts,
+  postsToPeers: allPosts,
 };
 
 export const smokeOptions: IngestOptions = {
@@ -63,6 +72,8 @@ export const smokeOptions: IngestOptions = {
   itemsPerBulk: 20,
   sustained: { ms: 250, itemsPerSecond: 400 },
   catchUpMsMax: 20_000,
+  posts: allPosts,
+  postsToPeers: allPosts,
 };
 
 export interface IngestResult {
@@ -84,7 +95,9 @@ export async function run(options: IngestOptions): Promise<Required<IngestResult
     bulkToSingle: medianRatio(rounds, 'bulk', 'single'),
     singleCpuToEcho: median(rounds.map((round) => find(round, 'single').nodeUs / find(round, 'echo').nodeUs)),
   };
-  const compared = peers.flatMap((peer) => ['single', 'bulk'].map((what) => [what, peer] as const));
+  const compared = peers.flatMap((peer) =>
+    options.postsToPeers.filter((what) => what !== 'single at 70 %').map((what) => [what, peer] as const),
+  );
   const toPeers = Object.fromEntries(
     compared.map(([what, peer]) => [`${what} to ${peer}`, medianRatio(rounds, what, `${peer}: ${what}`)]),
   );
@@ -100,26 +113,33 @@ async function runRound(options: IngestOptions, peers: readonly PeerName[]): Pro
   const echo = await measureEcho({ ...posts(1), connections: connections.single, ms }, options.warmUpMs);
   const rows = await withTarget(System.start(), async (system) => [
     echo,
-    ...(await measurePosts(system, '', options)),
+    ...(await measurePosts(system, '', options, options.posts)),
     await measure(system, 'next + complete', takes, options),
   ]);
   for (const peer of peers) {
-    rows.push(...(await withTarget(PeerSystem.start(peer), (target) => measurePosts(target, `${peer}: `, options))));
+    const measured = (target: Target) => measurePosts(target, `${peer}: `, options, options.postsToPeers);
+    rows.push(...(await withTarget(PeerSystem.start(peer), measured)));
   }
   return rows;
 }
 
-async function measurePosts(target: Target, prefix: string, options: IngestOptions): Promise<IngestRow[]> {
+async function measurePosts(
+  target: Target,
+  prefix: string,
+  options: IngestOptions,
+  kinds: readonly Posts[],
+): Promise<IngestRow[]> {
   const { connections, itemsPerBulk, ms } = options;
   const single: Load = { ...posts(1), connections: connections.single, ms };
   const bulk: Load = { ...posts(itemsPerBulk), connections: connections.bulk, ms };
   const peak = await measure(target, `${prefix}single`, single, options);
   const paced = { ...single, ratePerSecond: Math.max(1, 0.7 * peak.itemsPerSecond) };
-  return [
-    peak,
-    await measure(target, `${prefix}single at 70 %`, paced, { ...options, warmUpMs: 0 }),
-    await measure(target, `${prefix}bulk`, bulk, options),
-  ];
+  const rows = [peak];
+  if (kinds.includes('single at 70 %')) {
+    rows.push(await measure(target, `${prefix}single at 70 %`, paced, { ...options, warmUpMs: 0 }));
+  }
+  if (kinds.includes('bulk')) rows.push(await measure(target, `${prefix}bulk`, bulk, options));
+  return rows;
 }
 
 async function sustain(system: System, options: IngestOptions): Promise<IngestRow> {
