@@ -21,7 +21,8 @@ export type Found = Identity | Problem;
 export interface PeopleCredentials {
   sessions: Sessions;
   cookies: SessionCookies;
-  oidc?: OidcSignIn;
+  oidc?: OidcSignIn | undefined;
+  now(): number;
 }
 
 /**
@@ -65,7 +66,7 @@ export class Credentials {
   }
 
   async #unlessStranger(from: string, find: () => Promise<Found>): Promise<Found> {
-    const [address, now] = [networkOf(from), Date.now()];
+    const [address, now] = [networkOf(from), this.#people!.now()];
     const waitMs = this.#strangers.wait(address, now);
     if (waitMs > 0) return { code: 'too-many-requests', detail: tooManyDetail, retryAfterSeconds: waitMs / 1000 };
     const found = await find();

@@ -6,6 +6,7 @@ import type { Caller } from './caller.js';
 import type { Gate } from './gate.js';
 import type { HttpMetrics } from './http-metrics.js';
 import type { Operation } from './operation.js';
+import type { People } from './people.js';
 import type { ApiSettings } from './settings.js';
 import type { YamlPool } from './yaml-pool.js';
 
@@ -35,6 +36,8 @@ export interface Front {
   /** Undefined where there is no registry. */
   clusterAudit?: AuditLog;
   tenants: Tenants;
+  /** Absent on a server that only knows keys. */
+  people?: People | undefined;
   settings: ApiSettings;
   gate: Gate;
   metrics: HttpMetrics;

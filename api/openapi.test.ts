@@ -85,13 +85,13 @@ test('every operation is complete', () => {
     );
     assert.equal(operation.requestBody !== undefined, /^(post|put|patch)$/.test(method), where);
     assert.ok(
-      responsesOf(operation).some(([status]) => status.startsWith('2')),
+      responsesOf(operation).some(([status]) => /^[23]/.test(status)),
       where,
     );
     for (const [status, response] of responsesOf(operation)) {
       assert.match(status, /^[2-5]\d\d$/);
       assert.ok(response.description, where);
-      if (status !== '204') assert.ok(Object.keys(response.content as Json).length > 0, where);
+      if (status !== '204' && status !== '302') assert.ok(Object.keys(response.content as Json).length > 0, where);
     }
   }
 });

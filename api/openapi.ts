@@ -35,12 +35,25 @@ export function openApiDocument(): Json {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    security: [{ apiKey: [] }],
-    tags: ['work items', 'queue', 'settings', 'audit', 'service'].map((name) => ({ name })),
+    security: [{ apiKey: [] }, { bearer: [] }, { session: [] }],
+    tags: ['work items', 'queue', 'settings', 'people', 'audit', 'service'].map((name) => ({ name })),
     paths,
     components: {
       securitySchemes: {
         apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'A token of the identity provider.',
+        },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-iwd-session',
+          description:
+            'What changes something needs the header `x-csrf-token` as well, whose value `GET /session` says.',
+        },
         metricsToken: { type: 'http', scheme: 'bearer', description: 'Only where the server is set up with one.' },
       },
       parameters: { ...headerParameters, ...pathParameters, ...queryParameters() },
@@ -69,6 +82,7 @@ function tagOf({ path, service }: Operation): string {
   if (path.endsWith('/audit')) return 'audit';
   if (service) return 'service';
   if (path.startsWith('/settings') || path === '/what-if') return 'settings';
+  if (/^\/(session|users|roles)/.test(path)) return 'people';
   return path === '/queue' || path === '/workitems/next' ? 'queue' : 'work items';
 }
 
@@ -185,6 +199,7 @@ const headerParameters: Json = {
 /** Every name that stands in braces in an operation's path. */
 const pathParameters: Json = {
   id: { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' }, example: workItemId },
+  name: { name: 'name', in: 'path', required: true, schema: { type: 'string' }, example: 'Night shift' },
 };
 
 function queryParameters(): Json {

@@ -9,6 +9,7 @@ import {
   read,
   smallBodyProblems,
 } from './operation-form.js';
+import { peopleOperations } from './operation-people.js';
 import { settingsOperations } from './operation-settings.js';
 import type { Access } from './privilege.js';
 import type { ProblemCode } from './problem.js';
@@ -238,6 +239,7 @@ export const operations: readonly Operation[] = [
   ),
   ...settingsOperations,
   ...auditOperations,
+  ...peopleOperations,
   ...openOperations,
 ];
 

@@ -1,6 +1,6 @@
 import type { PeopleStore, Person } from '../actors/ports/people.js';
 import { AttemptLimit, networkOf } from './attempt-limit.js';
-import { isPassword } from './password.js';
+import type { Passwords } from './password.js';
 import type { Problem } from './problem.js';
 
 /** Somebody who mistypes is not held up; somebody who tries words gets one guess a minute. */
@@ -21,12 +21,14 @@ export interface Given {
  */
 export class PasswordSignIn {
   readonly #store: PeopleStore;
+  readonly #passwords: Passwords;
   readonly #now: () => number;
   readonly #accounts = new AttemptLimit(accountLimits);
   readonly #addresses = new AttemptLimit(addressLimits);
 
-  constructor(store: PeopleStore, now: () => number = Date.now) {
+  constructor(store: PeopleStore, passwords: Passwords, now: () => number = Date.now) {
     this.#store = store;
+    this.#passwords = passwords;
     this.#now = now;
   }
 
@@ -35,7 +37,7 @@ export class PasswordSignIn {
     const tenantId = await this.#store.tenant(given.tenant);
     return this.#limited(`${tenantId}\n${given.name.toLowerCase()}`, address, async () => {
       const found = await this.#store.passwordOf(tenantId ?? '', given.name);
-      const right = await isPassword(given.password, found?.password ?? undefined);
+      const right = await this.#passwords.isRight(given.password, found?.password ?? undefined);
       return right && found && !found.person.disabled ? found.person : wrong;
     });
   }

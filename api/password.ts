@@ -1,11 +1,18 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { ProblemError } from './problem.js';
 
+export interface Strength {
+  /** N = 2^ln. */
+  ln: number;
+  r: number;
+  p: number;
+}
+
 /**
  * Passwords as scrypt hashes in the PHC format, `$scrypt$ln=15,r=8,p=3$salt$hash`: N = 2^15, r = 8, p = 3, that is 32 MB
  * and about 0.3 s of one core for each guess (the strength that OWASP asks for, in the shape with the least memory).
  */
-const strength = { ln: 15, r: 8, p: 3 };
+export const standardStrength: Strength = { ln: 15, r: 8, p: 3 };
 const saltBytes = 16;
 const hashBytes = 32;
 
@@ -20,28 +27,41 @@ const waitingMax = 32;
 let running = 0;
 const waiting: (() => void)[] = [];
 
-export async function hashPassword(password: string): Promise<string> {
-  const salt = randomBytes(saltBytes);
-  const hash = await derive(password, salt, strength);
-  return `$scrypt$ln=${strength.ln},r=${strength.r},p=${strength.p}$${text(salt)}$${text(hash)}`;
+/** Hashes passwords, and tells whether one is the one behind a hash, which keeps its own strength and salt. */
+export class Passwords {
+  readonly #strength: Strength;
+  /** Of no password: its hash is not one that a text leads to, as far as anybody can find out. */
+  readonly #nobody: string;
+
+  /** @param strength other than the standard one only in tests, which would take minutes. */
+  constructor(strength: Strength = standardStrength) {
+    this.#strength = strength;
+    this.#nobody = format(strength, Buffer.alloc(saltBytes), Buffer.alloc(hashBytes));
+  }
+
+  async hash(password: string): Promise<string> {
+    const salt = randomBytes(saltBytes);
+    return format(this.#strength, salt, await derive(password, salt, this.#strength));
+  }
+
+  /**
+   * Takes as long whether there is a hash or not, so that a refusal does not tell who is known here.
+   * @param stored undefined: nobody of that name, or nobody who has a password.
+   */
+  async isRight(password: string, stored: string | undefined): Promise<boolean> {
+    const { salt, hash, ...strength } = parse(stored ?? this.#nobody);
+    const same = timingSafeEqual(await derive(password, salt, strength), hash);
+    return same && stored !== undefined;
+  }
 }
 
-/**
- * Takes as long whether there is a hash or not, so that a refusal does not tell who is known here.
- * @param stored undefined: nobody of that name, or nobody who has a password.
- */
-export async function isPassword(password: string, stored: string | undefined): Promise<boolean> {
-  const { salt, hash, ...parameters } = parse(stored ?? nobody);
-  const same = timingSafeEqual(await derive(password, salt, parameters), hash);
-  return same && stored !== undefined;
+function format({ ln, r, p }: Strength, salt: Buffer, hash: Buffer): string {
+  return `$scrypt$ln=${ln},r=${r},p=${p}$${text(salt)}$${text(hash)}`;
 }
-
-/** Of no password: its hash is not one that a text leads to, as far as anybody can find out. */
-const nobody = `$scrypt$ln=${strength.ln},r=${strength.r},p=${strength.p}$${text(Buffer.alloc(saltBytes))}$${text(Buffer.alloc(hashBytes))}`;
 
 const shape = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w+/]{22})\$([\w+/]{43})$/;
 
-function parse(stored: string): { ln: number; r: number; p: number; salt: Buffer; hash: Buffer } {
+function parse(stored: string): Strength & { salt: Buffer; hash: Buffer } {
   const [, ln, r, p, salt, hash] = shape.exec(stored) ?? [];
   if (hash === undefined) throw new Error('a stored password is not in the format of this release');
   return {
@@ -57,7 +77,7 @@ function text(bytes: Buffer): string {
   return bytes.toString('base64').replace(/=+$/, '');
 }
 
-async function derive(password: string, salt: Buffer, { ln, r, p }: typeof strength): Promise<Buffer> {
+async function derive(password: string, salt: Buffer, { ln, r, p }: Strength): Promise<Buffer> {
   await enter();
   try {
     const N = 2 ** ln;

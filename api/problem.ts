@@ -7,6 +7,7 @@ const httpProblems = {
   'bad-request': { status: 400, title: 'The HTTP request is malformed' },
   forbidden: { status: 403, title: 'The credentials do not allow this' },
   'cross-site': { status: 403, title: 'The request lacks the proof that a page of this server sent it' },
+  conflict: { status: 409, title: 'It conflicts with what is there' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'request-timeout': { status: 408, title: 'The request did not arrive in time' },
   'headers-too-large': { status: 431, title: 'The header fields are larger than allowed' },

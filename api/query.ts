@@ -20,6 +20,7 @@ export interface Query {
   since?: number;
   until?: number;
   format?: string[];
+  returnTo?: string;
 }
 
 const noQuery: Query = Object.freeze({});

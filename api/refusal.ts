@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyRequest } from 'fastify';
+import { PeopleUnavailable } from '../actors/ports/people.js';
 import type { Front } from './front.js';
 import { operations, urlsOf } from './operation.js';
 import { type Problem, ProblemError } from './problem.js';
@@ -6,6 +7,7 @@ import { type Problem, ProblemError } from './problem.js';
 /** Turns whatever a route threw into a problem. What we did not expect is logged here and told to nobody else. */
 export function problemOf(error: FastifyError | ProblemError, request: FastifyRequest, front: Front): Problem {
   if (error instanceof ProblemError) return error.problem;
+  if (error instanceof PeopleUnavailable) return registryAway;
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return { code: 'too-large', detail: `The body may have ${request.routeOptions.bodyLimit} bytes here.` };
@@ -22,6 +24,12 @@ export function problemOf(error: FastifyError | ProblemError, request: FastifyRe
   front.logger?.error({ requestId: request.id, err: error }, 'request failed unexpectedly');
   return { code: 'internal', detail: `The server made a mistake; it is logged under request id ${request.id}.` };
 }
+
+const registryAway: Problem = {
+  code: 'unavailable',
+  detail: 'The registry of people does not answer; try again in a moment.',
+  retryAfterSeconds: 2,
+};
 
 function mediaTypes(request: FastifyRequest): string {
   const content = request.routeOptions.config.operation?.body?.content ?? {};

@@ -13,6 +13,7 @@ import { auditHandlers } from './audit-route.js';
 import { bulkHandler } from './bulk-route.js';
 import { refusalOf } from './caller.js';
 import { refuseUnparsed } from './client-error.js';
+import { Credentials, type Found } from './credentials.js';
 import type { Front, Log } from './front.js';
 import { EventLoopDelay, Gate, type LoopDelay } from './gate.js';
 import type { Handlers } from './handler.js';
@@ -20,9 +21,12 @@ import { requestId } from './header.js';
 import { HttpMetrics } from './http-metrics.js';
 import { openHandlers } from './open-route.js';
 import { type Operation, operations, urlsOf } from './operation.js';
+import { People, type PeopleOptions } from './people.js';
+import { peopleHandlers } from './people-route.js';
 import { type Problem, pathOf, sendProblem } from './problem.js';
 import { allowedMethods, problemOf } from './refusal.js';
 import { engineHandler } from './route.js';
+import { sessionHandlers } from './session-route.js';
 import { type ApiSettings, apiDefaults, commandBytesMax, settingsBytesMax } from './settings.js';
 import { settingsHandlers } from './settings-route.js';
 import { shapes } from './shape.js';
@@ -35,6 +39,8 @@ export interface ServerOptions {
   clusterAudit?: AuditLog;
   tenants: Tenants;
   simulations?: Simulations;
+  /** People who sign in; without it there are only keys. */
+  people?: PeopleOptions;
   settings?: Partial<ApiSettings>;
   /** Gets one line a request: debug, or warn for slow and failed ones. Without it nothing is logged. */
   logger?: Log;
@@ -51,7 +57,8 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const metrics = new HttpMetrics(gate, options.registry);
   const { engine, tenants, simulations, logger, clusterAudit } = options;
   const yaml = new YamlPool();
-  const front: Front = { engine, clusterAudit, tenants, settings, gate, metrics, yaml, simulations, logger };
+  const people = options.people && new People(options.people);
+  const front: Front = { engine, clusterAudit, tenants, people, settings, gate, metrics, yaml, simulations, logger };
   const server = fastify(fastifyOptions(front));
   server.server.maxConnections = settings.connectionsMax;
   server.removeAllContentTypeParsers();
@@ -63,6 +70,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   server.addHook('onRoute', requireOperation);
   for (const operation of operations) register(server, operation, front);
   server.addHook('onClose', async () => {
+    people?.stop();
     if (loop instanceof EventLoopDelay) loop.stop();
     await front.yaml.close();
   });
@@ -90,6 +98,7 @@ function fastifyOptions(front: Front) {
     },
     routerOptions: { maxParamLength: 200 },
     bodyLimit: settings.itemBytesMax,
+    ...(settings.trustedProxies !== undefined && { trustProxy: settings.trustedProxies }),
     ajv: {
       customOptions: {
         coerceTypes: false as const,
@@ -129,7 +138,14 @@ function register(server: FastifyInstance, operation: Operation, front: Front): 
 }
 
 /** What the front answers itself; everything else goes to the engine. */
-const frontHandlers: Handlers = { ...openHandlers, ...auditHandlers, ...settingsHandlers, ...whatIfHandlers };
+const frontHandlers: Handlers = {
+  ...openHandlers,
+  ...sessionHandlers,
+  ...peopleHandlers,
+  ...auditHandlers,
+  ...settingsHandlers,
+  ...whatIfHandlers,
+};
 
 /** A route that is not in the table would be one that nobody has to sign in for. */
 function requireOperation({ method, url, config }: RouteOptions): void {
@@ -139,7 +155,7 @@ function requireOperation({ method, url, config }: RouteOptions): void {
 
 function handlerOf(operation: Operation, front: Front) {
   const own = frontHandlers[operation.id];
-  if (own) return own(front);
+  if (own) return own(front, operation);
   if (operation.body?.kind === 'stream') return bulkHandler(operation, front);
   return engineHandler(operation, front);
 }
@@ -175,7 +191,8 @@ function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
 }
 
 function addHooks(server: FastifyInstance, front: Front): void {
-  const { gate, tenants, metrics, settings, logger } = front;
+  const { gate, tenants, people, metrics, settings, logger } = front;
+  const credentials = new Credentials(tenants, people);
   server.addHook('onRequest', (request, reply, done) => {
     addCommonHeaders(request, reply);
     if (gate.draining) reply.header('connection', 'close');
@@ -189,28 +206,38 @@ function addHooks(server: FastifyInstance, front: Front): void {
     }
     const { operation } = request.routeOptions.config;
     if (!operation || operation.service) return done();
-    const problem = admit(request, reply, operation);
-    if (problem) return void sendProblem(reply, problem);
-    done();
+    if (operation.access === 'open') return answer(admit(reply, operation));
+    const found = credentials.of(request);
+    // Keys, which nearly all requests have, are found at once and cost no turn of the loop.
+    if (!(found instanceof Promise)) return answer(authorize(request, reply, operation, found));
+    found.then((one) => answer(authorize(request, reply, operation, one)), done);
+
+    function answer(problem: Problem | undefined): void {
+      if (problem) sendProblem(reply, problem);
+      else done();
+    }
   });
 
-  function admit(request: FastifyRequest, reply: FastifyReply, operation: Operation): Problem | undefined {
-    const refused = authorize(request, operation);
-    if (refused) return refused;
+  /** The only place that decides who gets in. */
+  function authorize(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    operation: Operation,
+    found: Found,
+  ): Problem | undefined {
+    if ('code' in found) return found;
+    request.caller = { ...found, from: request.ip };
+    return refusalOf(found, operation.access) ?? admit(reply, operation);
+  }
+
+  function admit(reply: FastifyReply, operation: Operation): Problem | undefined {
+    // Gone while its session was looked up: `close` has been, and will not come again.
+    if (reply.raw.destroyed) return gone;
     const bulk = operation.body?.kind === 'stream';
     const problem = gate.admit(bulk);
     // `close` comes once for every response, also for one whose client has gone.
     if (!problem) reply.raw.on('close', bulk ? leaveBulk : leave);
     return problem;
-  }
-
-  /** The only place that decides who gets in. */
-  function authorize(request: FastifyRequest, { access }: Operation): Problem | undefined {
-    const key = request.headers['x-api-key'];
-    const identity = typeof key === 'string' ? tenants.findByKey(key) : undefined;
-    if (identity) request.caller = { ...identity, from: request.ip };
-    if (access === 'open') return undefined;
-    return identity ? refusalOf(identity, access) : unauthorized;
   }
   const leave = () => gate.leave(false);
   const leaveBulk = () => gate.leave(true);
@@ -233,10 +260,10 @@ function addHooks(server: FastifyInstance, front: Front): void {
   });
 }
 
-const unauthorized: Problem = { code: 'unauthorized', detail: 'Send a valid API key in the header x-api-key.' };
-
 /** A small body may unpack to any size: nobody needs that here. */
 const compressed: Problem = { code: 'unsupported-media-type', detail: 'Send the body without a Content-Encoding.' };
+
+const gone: Problem = { code: 'bad-request', detail: 'The client has gone.' };
 
 const noHost: Problem = { code: 'bad-request', detail: 'An HTTP/1.1 request needs a Host header.' };
 

@@ -27,6 +27,8 @@ export interface ApiSettings {
   slowMs: number;
   /** Bearer token that `/metrics` asks for; without one it is open. */
   metricsToken?: string;
+  /** Addresses whose `X-Forwarded-For` is believed, as a comma-separated list of CIDR blocks. */
+  trustedProxies?: string;
 }
 
 export const apiDefaults: ApiSettings = {

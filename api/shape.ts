@@ -4,6 +4,7 @@ import { overrideMax, pageItemsDefault, pageItemsMax, reasonLengthMax, textLengt
 import { plainTexts, statuses } from '../engine/work-item.js';
 import { settingsShapes } from './settings-shape.js';
 import { filterShapes } from './shape-filter.js';
+import { peopleShapes } from './shape-people.js';
 
 /**
  * The JSON shapes of the API. Those of small bodies validate requests; those of items and settings document what the
@@ -245,6 +246,7 @@ const auditLineExample = {
 
 /** The named shapes, as the document's `components/schemas`. */
 export const shapes = {
+  ...peopleShapes,
   Draft: draft,
   DraftList: Type.Array(reference('Draft'), { examples: [[draftExample]] }),
   Patch: patch,
@@ -344,6 +346,7 @@ export const queryFields = {
     max: Number.MAX_SAFE_INTEGER,
     description: 'An earlier version of the settings.',
   },
+  returnTo: { kind: 'text', lengthMax: 1024, description: 'Path to go to after signing in.' },
   mode: {
     kind: 'list',
     of: ['create', 'upsert'],
