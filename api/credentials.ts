@@ -42,11 +42,17 @@ export class Credentials {
   /** Keys are found at once: they are what nearly every request has. */
   of(request: FastifyRequest): Found | Promise<Found> {
     const key = request.headers['x-api-key'];
-    if (key !== undefined) return (typeof key === 'string' && this.#tenants.findByKey(key)) || unauthorized;
+    if (key !== undefined) return typeof key === 'string' ? this.#key(key) : unauthorized;
     const { authorization } = request.headers;
     if (authorization !== undefined) return this.#bearer(authorization, request.ip);
     const token = this.#people?.cookies.read(request, 'session');
     return token === undefined ? unauthorized : this.#session(token, request);
+  }
+
+  #key(key: string): Found | Promise<Found> {
+    const found = this.#tenants.findByKey(key);
+    if (found !== undefined || this.#tenants.findMissing === undefined) return found ?? unauthorized;
+    return this.#tenants.findMissing(key).then((late) => late ?? unauthorized);
   }
 
   #bearer(authorization: string, from: string): Found | Promise<Found> {

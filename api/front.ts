@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { AuditLog } from '../actors/ports/audit-log.js';
 import type { Engine, Simulations } from '../actors/request.js';
+import type { Registry } from '../actors/ports/tenant-directory.js';
 import type { Tenants } from './api-keys.js';
 import type { Caller } from './caller.js';
 import type { Gate } from './gate.js';
@@ -44,5 +45,7 @@ export interface Front {
   yaml: YamlPool;
   /** Absent where nothing can be simulated. */
   simulations?: Simulations;
+  /** Absent where nothing can be provisioned. */
+  registry?: Registry;
   logger?: Log;
 }

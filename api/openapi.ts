@@ -36,7 +36,7 @@ export function openApiDocument(): Json {
     },
     servers: [{ url: '/' }],
     security: [{ apiKey: [] }, { bearer: [] }, { session: [] }],
-    tags: ['work items', 'queue', 'settings', 'people', 'audit', 'service'].map((name) => ({ name })),
+    tags: ['work items', 'queue', 'settings', 'tenants and keys', 'people', 'audit', 'service'].map((name) => ({ name })),
     paths,
     components: {
       securitySchemes: {
@@ -83,6 +83,7 @@ function tagOf({ path, service }: Operation): string {
   if (service) return 'service';
   if (path.startsWith('/settings') || path === '/what-if') return 'settings';
   if (/^\/(session|users|roles)/.test(path)) return 'people';
+  if (/^\/(provisioning|keys)/.test(path)) return 'tenants and keys';
   return path === '/queue' || path === '/workitems/next' ? 'queue' : 'work items';
 }
 
@@ -198,6 +199,14 @@ const headerParameters: Json = {
 
 /** Every name that stands in braces in an operation's path. */
 const pathParameters: Json = {
+  ccid: {
+    name: 'ccid',
+    in: 'path',
+    required: true,
+    description: 'Contact centre id of the tenant.',
+    schema: { type: 'string' },
+    example: '9350e2fc-a1dd-4c65-8d40-1f75a2e080dd',
+  },
   id: { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' }, example: workItemId },
   name: { name: 'name', in: 'path', required: true, schema: { type: 'string' }, example: 'Night shift' },
 };

@@ -10,6 +10,7 @@ import {
   smallBodyProblems,
 } from './operation-form.js';
 import { peopleOperations } from './operation-people.js';
+import { registryOperations } from './operation-registry.js';
 import { settingsOperations } from './operation-settings.js';
 import type { Access } from './privilege.js';
 import type { ProblemCode } from './problem.js';
@@ -240,6 +241,7 @@ export const operations: readonly Operation[] = [
   ...settingsOperations,
   ...auditOperations,
   ...peopleOperations,
+  ...registryOperations,
   ...openOperations,
 ];
 

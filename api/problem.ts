@@ -9,6 +9,8 @@ const httpProblems = {
   'cross-site': { status: 403, title: 'The request lacks the proof that a page of this server sent it' },
   conflict: { status: 409, title: 'It conflicts with what is there' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
+  'not-configured': { status: 503, title: 'The server is not set up for this' },
+  'database-unusable': { status: 502, title: 'The tenant’s database cannot be used' },
   'request-timeout': { status: 408, title: 'The request did not arrive in time' },
   'headers-too-large': { status: 431, title: 'The header fields are larger than allowed' },
   overloaded: { status: 503, title: 'The server has more work than it can do in time' },

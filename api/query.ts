@@ -21,6 +21,8 @@ export interface Query {
   until?: number;
   format?: string[];
   returnTo?: string;
+  service?: string[];
+  deleteTenant?: string[];
 }
 
 const noQuery: Query = Object.freeze({});

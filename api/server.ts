@@ -8,6 +8,7 @@ import fastify, {
 import type { Registry } from 'prom-client';
 import type { AuditLog } from '../actors/ports/audit-log.js';
 import type { Engine, Simulations } from '../actors/request.js';
+import type { Registry as TenantRegistry } from '../actors/ports/tenant-directory.js';
 import type { Tenants } from './api-keys.js';
 import { auditHandlers } from './audit-route.js';
 import { bulkHandler } from './bulk-route.js';
@@ -25,6 +26,7 @@ import { People, type PeopleOptions } from './people.js';
 import { peopleHandlers } from './people-route.js';
 import { type Problem, pathOf, sendProblem } from './problem.js';
 import { allowedMethods, problemOf } from './refusal.js';
+import { registryHandlers } from './registry-route.js';
 import { engineHandler } from './route.js';
 import { sessionHandlers } from './session-route.js';
 import { type ApiSettings, apiDefaults, commandBytesMax, settingsBytesMax } from './settings.js';
@@ -41,6 +43,8 @@ export interface ServerOptions {
   simulations?: Simulations;
   /** People who sign in; without it there are only keys. */
   people?: PeopleOptions;
+  /** Without it nothing can be provisioned. */
+  tenantRegistry?: TenantRegistry;
   settings?: Partial<ApiSettings>;
   /** Gets one line a request: debug, or warn for slow and failed ones. Without it nothing is logged. */
   logger?: Log;
@@ -55,10 +59,11 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const loop = options.loop ?? new EventLoopDelay();
   const gate = new Gate(settings, loop);
   const metrics = new HttpMetrics(gate, options.registry);
-  const { engine, tenants, simulations, logger, clusterAudit } = options;
+  const { engine, tenants, simulations, logger, clusterAudit, tenantRegistry: registry } = options;
   const yaml = new YamlPool();
   const people = options.people && new People(options.people);
-  const front: Front = { engine, clusterAudit, tenants, people, settings, gate, metrics, yaml, simulations, logger };
+  const shared = { settings, gate, metrics, yaml, logger };
+  const front: Front = { ...shared, engine, clusterAudit, tenants, people, simulations, registry };
   const server = fastify(fastifyOptions(front));
   server.server.maxConnections = settings.connectionsMax;
   server.removeAllContentTypeParsers();
@@ -143,6 +148,7 @@ const frontHandlers: Handlers = {
   ...sessionHandlers,
   ...peopleHandlers,
   ...auditHandlers,
+  ...registryHandlers,
   ...settingsHandlers,
   ...whatIfHandlers,
 };

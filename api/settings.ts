@@ -29,6 +29,8 @@ export interface ApiSettings {
   metricsToken?: string;
   /** Addresses whose `X-Forwarded-For` is believed, as a comma-separated list of CIDR blocks. */
   trustedProxies?: string;
+  /** Hosts that tenants' databases may have: exact names, or endings that begin with a dot. Absent: any. */
+  databaseHosts?: readonly string[];
 }
 
 export const apiDefaults: ApiSettings = {

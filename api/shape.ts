@@ -1,10 +1,12 @@
 import Type, { type TSchema } from 'typebox';
+import { serviceNames } from '../actors/ports/tenant-directory.js';
 import { weekdays } from '../engine/calendar.js';
 import { overrideMax, pageItemsDefault, pageItemsMax, reasonLengthMax, textLengthMax } from '../engine/limits.js';
 import { plainTexts, statuses } from '../engine/work-item.js';
 import { settingsShapes } from './settings-shape.js';
 import { filterShapes } from './shape-filter.js';
 import { peopleShapes } from './shape-people.js';
+import { registryShapes } from './shape-registry.js';
 
 /**
  * The JSON shapes of the API. Those of small bodies validate requests; those of items and settings document what the
@@ -323,6 +325,7 @@ export const shapes = {
     { ...closed, examples: [{ category: 'noise/street' }] },
   ),
   AgentBody: Type.Object({ agentId }, { ...closed, examples: [{ agentId: 'agent-7' }] }),
+  ...registryShapes,
   Health: free('Liveness or readiness.', { status: 'ready' }),
 } as const;
 
@@ -358,6 +361,13 @@ export const queryFields = {
     of: ['json', 'yaml'],
     single: true,
     description: 'Of the answer; by default what Accept says, else JSON.',
+  },
+  service: { kind: 'list', of: serviceNames, description: 'The services to remove, repeated or comma-separated.' },
+  deleteTenant: {
+    kind: 'list',
+    of: ['true', 'false'],
+    single: true,
+    description: '`true`: remove the tenant with all its services and keys.',
   },
   dryRun: {
     kind: 'list',

@@ -1,12 +1,16 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { auditCommand } from './iwd/audit.js';
 import { migrateCommand } from './iwd/migrate.js';
+import { secretsCommand } from './iwd/secrets.js';
 
 /** The command line of operators. Each noun or verb is a file of bin/iwd/ that exports its command. */
 const program = new Command('iwd')
   .description('Operates the IWD engine. Settings are the server’s environment variables (docs/operations.md).')
   .showHelpAfterError('(iwd --help says more)')
-  .addCommand(migrateCommand());
+  .addCommand(auditCommand())
+  .addCommand(migrateCommand())
+  .addCommand(secretsCommand());
 
 try {
   await program.parseAsync();

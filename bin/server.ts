@@ -4,14 +4,17 @@ import { Client } from '../actors/client.js';
 import { type ActorOptions, defaultOptions } from '../actors/options.js';
 import { pause, systemRuntime } from '../actors/runtime.js';
 import { Simulator } from '../actors/simulator.js';
-import { apiKeys } from '../api/api-keys.js';
+import { keyIdentity } from '../api/caller.js';
+import type { KeyRing } from '../api/key-ring.js';
 import { buildServer } from '../api/server.js';
 import { itemFieldsBytesMax } from '../engine/limits.js';
 import { startEmbeddedPostgres } from '../stores/embedded/postgres.js';
 import { migrate } from '../stores/postgres/migrations.js';
+import { clusterKeyPath } from './cluster-key.js';
 import { demoKey } from './demo-key.js';
 import { loadSettings, printSettings, redactUrls, type Settings } from './settings.js';
 import type { ShardConfig } from './shard.js';
+import { openTenantRegistry } from './tenant-registry.js';
 import { demoTenant } from './tenants.js';
 
 /** The front's own time-out is a little longer than the actors', so that their clearer answer comes first. */
@@ -45,8 +48,11 @@ async function serve(settings: Settings): Promise<void> {
   try {
     const databaseUrl = settings.databaseUrl ?? (await embeddedDatabase(dataDir, log, stops));
     await migrated(databaseUrl, log);
+    const registry = await openTenantRegistry(settings, databaseUrl, dataDir, log);
+    stops.push(() => registry.close());
     const { key, made } = await demoKey(dataDir, settings.demoApiKey);
-    const client = startShards(settings, databaseUrl, dataDir, log);
+    addSettingsKeys(registry.keys, key, settings);
+    const client = startShards(settings, dataDir, log);
     stops.push(() => client.drain(0));
     const simulator = new Simulator({
       file: new URL('./simulation.js', import.meta.url),
@@ -59,13 +65,15 @@ async function serve(settings: Settings): Promise<void> {
     const server = buildServer({
       engine: client,
       simulations: simulator,
-      tenants: apiKeys([{ key, tenantId: demoTenant, name: 'demo' }]),
+      tenants: registry.keys,
+      tenantRegistry: await registry.live(client),
       settings: {
         itemBytesMax: settings.attributesBytesMax + itemFieldsBytesMax,
         requestTimeoutMs: settings.requestTimeoutMs,
         inFlightMax: settings.inFlightMax,
         loopDelayMsMax: settings.eventLoopLagMaxMs,
         metricsToken: settings.metricsToken,
+        databaseHosts: settings.databaseHosts,
       },
       logger: log,
     });
@@ -88,6 +96,7 @@ async function serve(settings: Settings): Promise<void> {
       made,
       dataDir,
       settings,
+      registry.madeClusterKey,
     );
   } catch (error) {
     log.fatal(error, 'the server could not start');
@@ -111,12 +120,19 @@ async function embeddedDatabase(dataDir: string, log: Logger, stops: (() => Prom
   return postgres.url;
 }
 
-/** Until every tenant is served; a database that is away is said in the log again and again by whoever misses it. */
+/** Until our own tenant is served; a database that is away is said in the log again and again by whoever misses it. */
 async function untilReady(client: Client): Promise<void> {
-  while (!(await client.ready()).ready) await pause(systemRuntime, readyPollMs);
+  while ((await client.ready()).tenants[demoTenant] !== 'serving') await pause(systemRuntime, readyPollMs);
 }
 
-function startShards(settings: Settings, databaseUrl: string, dataDir: string, log: Logger): Client {
+function addSettingsKeys(keys: KeyRing, demo: string, { clusterApiKey }: Settings): void {
+  keys.addFixed(demo, keyIdentity({ tenantId: demoTenant, name: 'demo' }));
+  if (clusterApiKey !== undefined) {
+    keys.addFixed(clusterApiKey, keyIdentity({ tenantId: '', name: 'cluster', scope: 'cluster' }));
+  }
+}
+
+function startShards(settings: Settings, dataDir: string, log: Logger): Client {
   const options: ActorOptions = {
     ...defaultOptions,
     attributesBytesMax: settings.attributesBytesMax,
@@ -137,7 +153,8 @@ function startShards(settings: Settings, databaseUrl: string, dataDir: string, l
   return new Client({
     shardFile: new URL('./shard.js', import.meta.url),
     shardCount: settings.shards,
-    tenants: [{ id: demoTenant, databaseUrl }],
+    // They come from the registry.
+    tenants: [],
     workerData,
     timeoutMs: settings.requestTimeoutMs + answerSlackMs,
     log: ({ level, tenantId, message, error }) => log[level]({ tenantId, ...(error && { error }) }, message),
@@ -163,12 +180,19 @@ function drainOnSignal(log: Logger, drain: () => Promise<void>): void {
   process.on('SIGINT', onSignal);
 }
 
-function announce(url: string, key: string, made: boolean, dataDir: string, settings: Settings): void {
+function announce(
+  url: string,
+  key: string,
+  made: boolean,
+  dataDir: string,
+  settings: Settings,
+  clusterKey?: string,
+): void {
   const shown = made ? key : `$(cat ${join(dataDir, 'demo-apikey')})`;
   const header = settings.demoApiKey === undefined ? shown : '$IWD_DEMO_APIKEY';
   console.log(`
 IWD engine at ${url}/iwd/v3   (docs: ${url}/docs)
-${made ? `API key of the demo tenant: ${key}   (kept in ${join(dataDir, 'demo-apikey')})\n` : ''}
+${made ? `API key of the demo tenant: ${key}   (kept in ${join(dataDir, 'demo-apikey')})\n` : ''}${clusterKey ? `API key of the cluster, for provisioning: ${clusterKey}   (kept in ${clusterKeyPath(dataDir)})\n` : ''}
 Try it:
   curl -s -X POST ${url}/iwd/v3/workitems -H "x-api-key: ${header}" -H "content-type: application/json" -d '{"captureId":"first","businessValue":100,"attributes":{"subject":"hello"}}'
 `);

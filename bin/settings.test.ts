@@ -36,7 +36,10 @@ test('an empty environment gives the defaults of a laptop', () => {
 });
 
 test('exactly the optional settings are absent from the defaults', () => {
-  const optional: OptionalKey[] = ['databaseUrl', 'demoApiKey', 'metricsToken', 'redisUrl'];
+  const optional: OptionalKey[] = [
+    ...(['clusterApiKey', 'databaseHosts', 'databaseUrl', 'demoApiKey', 'masterKey'] as const),
+    ...(['masterKeyFile', 'metricsToken', 'redisUrl'] as const),
+  ];
   const absent = Object.keys(settingsTable).filter((key) => load({})[key as keyof Settings] === undefined);
   assert.deepEqual(absent.sort(), optional);
 });

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { formatDuration, parseDuration } from '../engine/duration.js';
 import { attributesBytesMax } from '../engine/limits.js';
 import { nearest } from '../engine/nearest.js';
+import { parseMasterKey } from '../stores/postgres/cluster/sealer.js';
 
 /**
  * Every setting of the server in one table: name, type, default, meaning. Start-up, the redacted print-out and the
@@ -72,6 +73,18 @@ function parseRedisUrl(text: string): string | undefined {
   return schemes.size === 1 && !schemes.has(undefined) ? nodes.join(',') : undefined;
 }
 
+/** One or several, separated by commas: the first seals, the others only open. */
+function parseMasterKeys(text: string): Buffer[] | undefined {
+  const keys = text.split(',').map(parseMasterKey);
+  return keys.includes(undefined) ? undefined : (keys as Buffer[]);
+}
+
+/** Host names in lower case; one that begins with a dot stands for all that end with it. */
+function parseHosts(text: string): string[] | undefined {
+  const hosts = text.split(',').map((host) => host.trim().toLowerCase());
+  return hosts.every((host) => /^\.?[a-z0-9_/]([a-z0-9_.:/-]{0,253})$/.test(host)) ? hosts : undefined;
+}
+
 const keyShape = /^[\x21-\x7e]{1,256}$/;
 const megabyte = 1024 * 1024;
 
@@ -96,8 +109,7 @@ export const settingsTable = {
     {
       env: 'IWD_DATA_DIR',
       standard: './data',
-      description:
-        'Folder of the embedded Postgres, snapshot files and the demo key; holds nothing when both URLs are set.',
+      description: 'Folder of the embedded Postgres, snapshot files and the keys that the first start makes.',
     },
     /^[^\0]{1,4096}$/,
     'a path',
@@ -113,6 +125,48 @@ export const settingsTable = {
     keyShape,
     '1 to 256 printable ASCII characters without spaces',
   ),
+  clusterApiKey: pattern(
+    {
+      env: 'IWD_CLUSTER_APIKEY',
+      standard: undefined,
+      standardNote: 'made and printed at the first start, kept in `IWD_DATA_DIR/cluster-apikey`',
+      description: 'API key of the operator: provisions tenants, belongs to none.',
+      secret: true,
+    },
+    keyShape,
+    '1 to 256 printable ASCII characters without spaces',
+  ),
+  masterKey: {
+    env: 'IWD_MASTER_KEY',
+    standard: undefined,
+    standardNote: 'with the embedded Postgres: made at the first start, kept in `IWD_DATA_DIR/master-key`',
+    description:
+      'Seals the secrets of provisioned tenants. Several, separated by commas: the first seals, the others only open.',
+    secret: true,
+    expected: '32 bytes in base64 or hex, or several such keys separated by commas',
+    parse: parseMasterKeys,
+  } satisfies Setting<Buffer[]>,
+  masterKeyFile: pattern(
+    {
+      env: 'IWD_MASTER_KEY_FILE',
+      standard: undefined,
+      standardNote: 'none',
+      description:
+        'File with the master keys, one a line, the one that seals first; not read when `IWD_MASTER_KEY` is set.',
+    },
+    /^[^\0]{1,4096}$/,
+    'a path',
+  ),
+  databaseHosts: {
+    env: 'IWD_TENANT_DATABASE_HOSTS',
+    standard: undefined,
+    standardNote: 'any but link-local and metadata addresses',
+    description:
+      'Hosts that a provisioned database may have; one that begins with a dot stands for all that end with it.',
+    expected: 'host names separated by commas, such as db.example.com,.postgres.svc.cluster.local',
+    parse: parseHosts,
+    print: (hosts) => hosts.join(','),
+  } satisfies Setting<string[]>,
   databaseUrl: pattern(
     {
       env: 'DATABASE_URL',
@@ -280,7 +334,15 @@ type Value<S> = S extends { parse(text: string): infer V } ? Exclude<V, undefine
 
 export type SettingKey = keyof Table;
 /** The settings without a default: absent when not set. */
-export type OptionalKey = 'demoApiKey' | 'databaseUrl' | 'redisUrl' | 'metricsToken';
+export type OptionalKey =
+  | 'clusterApiKey'
+  | 'databaseHosts'
+  | 'databaseUrl'
+  | 'demoApiKey'
+  | 'masterKey'
+  | 'masterKeyFile'
+  | 'metricsToken'
+  | 'redisUrl';
 
 /** Parsed settings: times are milliseconds (`...Ms`), sizes bytes, counts whole numbers. */
 export type Settings = { [K in Exclude<SettingKey, OptionalKey>]: Value<Table[K]> } & {

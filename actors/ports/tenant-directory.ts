@@ -74,7 +74,6 @@ export interface NewKey {
   scope: KeyScope;
   role: string | null;
   digest: Buffer;
-  createdBy: string | null;
   expiresAt: number | null;
 }
 
@@ -97,24 +96,47 @@ export class DirectoryConflict extends Error {
   }
 }
 
-export interface TenantDirectory {
-  revision(): Promise<number>;
-  load(): Promise<DirectoryContent>;
-  /** URL of the tenant's database with the password; undefined when the server's own database is its. */
-  databaseUrl(tenantId: string): Promise<string | undefined>;
-  /** All of it or nothing; says whether anything changed. Throws `DirectoryConflict`. */
-  put(registration: Registration): Promise<'created' | 'updated' | 'unchanged'>;
-  /** False when there is no such tenant. */
-  remove(tenantId: string): Promise<boolean>;
-  removeServices(tenantId: string, services: readonly ServiceName[]): Promise<boolean>;
+/** Who changes the registry and from where: what the audit log keeps. */
+export interface Author {
+  name: string;
+  /** Address of the client; absent where nobody called. */
+  from?: string;
+}
+
+export type PutResult = 'created' | 'updated' | 'unchanged';
+
+/** What the front may ask of the registry; each change is in force in this process when it resolves. */
+export interface Registry {
+  /** By id; `afterId` is where the page before ended. */
+  tenants(page: { limit: number; afterId?: string }): Promise<readonly Tenant[]>;
+  /** All of it or nothing. Throws `DirectoryConflict`, `DatabaseUnusable`, `MasterKeyMissing`. */
+  put(registration: Registration, author: Author): Promise<PutResult>;
+  /** False when there is no such tenant. Its database stays. Throws `DirectoryConflict`. */
+  remove(tenantId: string, author: Author): Promise<boolean>;
+  removeServices(tenantId: string, services: readonly ServiceName[], author: Author): Promise<boolean>;
   /** Newest first, at most `limit`. `tenantId` null: the cluster's own. */
   keys(tenantId: string | null, limit: number): Promise<KeyEntry[]>;
-  /** Throws `DirectoryConflict` when the key is there already, or the tenant has `keysMax`. */
-  addKey(key: NewKey): Promise<KeyEntry>;
-  /** At once for this process; false when the tenant has no such key. */
-  revokeKey(tenantId: string | null, keyId: string): Promise<boolean>;
+  /** Throws `DirectoryConflict` when there is one of this name, or there are too many. */
+  addKey(key: NewKey, author: Author): Promise<KeyEntry>;
+  /** False when the tenant has no such key. */
+  revokeKey(tenantId: string | null, keyId: string, author: Author): Promise<boolean>;
+}
+
+/** The registry's own store. Beside what the front asks: what a server needs to serve the tenants. */
+export interface TenantDirectory extends Registry {
+  revision(): Promise<number>;
+  load(): Promise<DirectoryContent>;
+  /** Throws what `put` would throw for reasons that are in the registry; changes nothing. */
+  check(registration: Registration): Promise<void>;
+  /** URL of the tenant's database with the password; undefined when the server's own database is its. */
+  databaseUrl(tenantId: string): Promise<string | undefined>;
   /** Last uses, by key id, in milliseconds; older ones than what is stored change nothing. */
   touchKeys(uses: ReadonlyMap<string, number>): Promise<void>;
+}
+
+/** A change needs a master key and this server has none, or an older one than the registry. */
+export class MasterKeyMissing extends Error {
+  override name = 'MasterKeyMissing';
 }
 
 /** A tenant's database cannot be used; the words are for the caller and hold no password. */
@@ -133,4 +155,14 @@ export interface PreparedDatabase {
   created: boolean;
   /** Takes back what was created, for a provisioning that fails after this. */
   undo(): Promise<unknown>;
+}
+
+/** The registry's database does not answer; whether a change took effect is unknown, and repeating it is safe. */
+export class RegistryUnavailable extends Error {
+  override name = 'RegistryUnavailable';
+}
+
+/** Too many changes at once in this process; nothing was done. */
+export class RegistryBusy extends Error {
+  override name = 'RegistryBusy';
 }

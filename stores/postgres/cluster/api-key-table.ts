@@ -34,7 +34,7 @@ const insert = `
   INSERT INTO iwd_cluster.api_key AS k (tenant_id, name, scope, digest, created_by, expires_at, role)
   VALUES ($1, $2, $3, $4, $5, to_timestamp($6::float8 / 1000), $7) RETURNING ${columns}`;
 
-export async function addKey(client: pg.ClientBase, key: NewKey): Promise<KeyEntry> {
+export async function addKey(client: pg.ClientBase, key: NewKey, createdBy: string): Promise<KeyEntry> {
   await client.query(
     `DELETE FROM iwd_cluster.api_key WHERE tenant_id IS NOT DISTINCT FROM $1 AND revoked_at < now() - interval '${revokedKept}'`,
     [key.tenantId],
@@ -47,7 +47,7 @@ export async function addKey(client: pg.ClientBase, key: NewKey): Promise<KeyEnt
   const { count, named } = counted[0]!;
   if (named > 0) throw new DirectoryConflict('/name', `there is a key called ${JSON.stringify(key.name)} already`);
   if (count >= keysMax) throw new DirectoryConflict('', `there are ${count} keys already, the most that there may be`);
-  const { tenantId, name, scope, role, digest, createdBy, expiresAt } = key;
+  const { tenantId, name, scope, role, digest, expiresAt } = key;
   return (await client.query<KeyEntry>(insert, [tenantId, name, scope, digest, createdBy, expiresAt, role])).rows[0]!;
 }
 

@@ -16,13 +16,17 @@ interface TenantRow extends Omit<Tenant, 'quotas' | 'services'> {
   services: string;
 }
 
-/** All tenants with their services, none of their secrets. */
-export async function readTenants(client: pg.ClientBase): Promise<Tenant[]> {
+/** Tenants with their services, by id, none of their secrets. */
+export async function readTenants(
+  client: pg.ClientBase,
+  { afterId = '', limit = tenantsMax }: { afterId?: string; limit?: number } = {},
+): Promise<Tenant[]> {
   const { rows } = await client.query<TenantRow>(
     `SELECT t.id, t.short_id AS "shortId", t.name, t.quotas, t.created_at AS "createdAt", t.updated_at AS "updatedAt",
             coalesce((SELECT jsonb_object_agg(s.name, s.config) FROM iwd_cluster.service s WHERE s.tenant_id = t.id),
                      '{}') AS services
-       FROM iwd_cluster.tenant t ORDER BY t.created_at, t.id`,
+       FROM iwd_cluster.tenant t WHERE t.id COLLATE "C" > $1 ORDER BY t.id COLLATE "C" LIMIT $2`,
+    [afterId, limit],
   );
   return rows.map((row) => ({ ...row, quotas: JSON.parse(row.quotas), services: JSON.parse(row.services) }));
 }
@@ -74,14 +78,15 @@ export async function deleteServices(
 type Stored = ReadonlyMap<string, { config: string; sealed: Buffer | null }>;
 
 async function readStored(client: pg.ClientBase, id: string): Promise<Stored | undefined> {
-  const { rows } = await client.query<{ config: string; sealed: Buffer | null; own: boolean }>(
-    `SELECT jsonb_build_object('shortId', short_id, 'name', name, 'quotas', quotas) AS config, sealed, sealed IS NULL AS own
+  const { rows } = await client.query<{ config: string; sealed: Buffer | null }>(
+    `SELECT jsonb_build_object('shortId', short_id, 'name', name, 'quotas', quotas) AS config, sealed
        FROM iwd_cluster.tenant WHERE id = $1`,
     [id],
   );
   const tenant = rows[0];
   if (tenant === undefined) return undefined;
-  if (tenant.own) throw new DirectoryConflict('/tenant/ccid', `${id} is the tenant of the server's own database`);
+  if (tenant.sealed === null)
+    throw new DirectoryConflict('/tenant/ccid', `${id} is the tenant of the server's own database`);
   const { rows: services } = await client.query<{ name: string; config: string; sealed: Buffer | null }>(
     'SELECT name, config, sealed FROM iwd_cluster.service WHERE tenant_id = $1',
     [id],
@@ -90,6 +95,12 @@ async function readStored(client: pg.ClientBase, id: string): Promise<Stored | u
     ['tenant', tenant],
     ...services.map((row) => [`service/${row.name}`, row] as const),
   ]);
+}
+
+/** The tenant of the server's own database has been given no secrets. */
+export async function isOwnTenant(client: pg.ClientBase, id: string): Promise<boolean> {
+  const { rows } = await client.query('SELECT FROM iwd_cluster.tenant WHERE id = $1 AND sealed IS NULL', [id]);
+  return rows.length > 0;
 }
 
 /** One database, one tenant; the lease in the database itself says so too, whatever names its server has. */

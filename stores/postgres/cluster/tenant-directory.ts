@@ -1,22 +1,24 @@
-import type pg from 'pg';
-import type {
-  DirectoryContent,
-  KeyEntry,
-  NewKey,
-  Registration,
-  ServiceName,
-  TenantDirectory,
+import pg from 'pg';
+import {
+  type Author,
+  DirectoryConflict,
+  type DirectoryContent,
+  type KeyEntry,
+  MasterKeyMissing,
+  type NewKey,
+  type PutResult,
+  type Registration,
+  RegistryUnavailable,
+  type ServiceName,
+  type Tenant,
+  type TenantDirectory,
 } from '../../../actors/ports/tenant-directory.js';
-import { Connection, readTimeouts } from '../connection.js';
+import { Connection, NotSent, readTimeouts } from '../connection.js';
 import { databaseUrlOf } from '../database-url.js';
 import { addKey, findKeys, firstClusterKey, revokeKey, touchKeys } from './api-key-table.js';
-import { deleteServices, readTenants, writeRegistration } from './registration-table.js';
+import { type AuditEntry, recordAudit } from './audit.js';
+import { deleteServices, isOwnTenant, readTenants, writeRegistration } from './registration-table.js';
 import type { Sealer } from './sealer.js';
-
-/** A change needs a master key and this server has none, or an older one than the registry. */
-export class MasterKeyMissing extends Error {
-  override name = 'MasterKeyMissing';
-}
 
 /** Change and revision are one transaction: its row lock makes registry changes one after the other, whoever makes them. */
 const nextRevision = 'UPDATE iwd_cluster.revision SET number = number + 1';
@@ -40,7 +42,7 @@ export class PostgresTenantDirectory implements TenantDirectory {
   async load(): Promise<DirectoryContent> {
     // The revision comes first: what changes while the rest is read is then read again by the next look.
     const revision = await this.revision();
-    return this.#connection.run(async (client) => ({
+    return this.#run(async (client) => ({
       revision,
       tenants: await readTenants(client),
       keys: await findKeys(client),
@@ -58,14 +60,33 @@ export class PostgresTenantDirectory implements TenantDirectory {
     return databaseUrlOf({ ...JSON.parse(row.config).db, password: password! });
   }
 
-  put(registration: Registration): Promise<'created' | 'updated' | 'unchanged'> {
+  tenants(page: { limit: number; afterId?: string }): Promise<Tenant[]> {
+    return this.#run((client) => readTenants(client, page));
+  }
+
+  put(registration: Registration, author: Author): Promise<PutResult> {
+    const { id, shortId, name, quotas } = registration;
+    const entry = { type: 'tenantProvisioned', tenantId: id, details: { shortId, name, quotas } };
+    return this.#write(registration, entry, author);
+  }
+
+  async check(registration: Registration): Promise<void> {
+    await this.#write(registration);
+  }
+
+  /** Without an entry for the audit log nothing stays of it. */
+  #write(registration: Registration, entry?: AuditEntry, author?: Author): Promise<PutResult> {
     const sealer = this.#mustSeal();
     return this.#change(
       async (client) => {
         await checkMasterKey(client, sealer);
-        return writeRegistration(client, registration, sealer);
+        const result = await writeRegistration(client, registration, sealer);
+        if (entry) entry.details = { ...entry.details, result };
+        return result;
       },
-      (result) => result !== 'unchanged',
+      entry,
+      author,
+      (result) => entry !== undefined && result !== 'unchanged',
     );
   }
 
@@ -84,36 +105,58 @@ export class PostgresTenantDirectory implements TenantDirectory {
     });
   }
 
-  remove(tenantId: string): Promise<boolean> {
-    return this.#change(async (client) => {
-      const { rowCount } = await client.query('DELETE FROM iwd_cluster.tenant WHERE id = $1', [tenantId]);
-      return rowCount === 1;
-    });
+  remove(tenantId: string, author: Author): Promise<boolean> {
+    return this.#change(
+      async (client) => {
+        await refuseOwn(client, tenantId);
+        const { rowCount } = await client.query('DELETE FROM iwd_cluster.tenant WHERE id = $1', [tenantId]);
+        return rowCount === 1;
+      },
+      { type: 'tenantRemoved', tenantId },
+      author,
+    );
   }
 
-  removeServices(tenantId: string, services: readonly ServiceName[]): Promise<boolean> {
-    return this.#change((client) => deleteServices(client, tenantId, services));
+  removeServices(tenantId: string, services: readonly ServiceName[], author: Author): Promise<boolean> {
+    return this.#change(
+      async (client) => {
+        await refuseOwn(client, tenantId);
+        return deleteServices(client, tenantId, services);
+      },
+      { type: 'servicesRemoved', tenantId, details: { services } },
+      author,
+    );
   }
 
-  async keys(tenantId: string | null, limit: number): Promise<KeyEntry[]> {
-    return this.#connection.run((client) => findKeys(client, { tenantId, limit }));
+  keys(tenantId: string | null, limit: number): Promise<KeyEntry[]> {
+    return this.#run((client) => findKeys(client, { tenantId, limit }));
   }
 
-  addKey(key: NewKey): Promise<KeyEntry> {
-    return this.#change((client) => addKey(client, key));
+  addKey(key: NewKey, author: Author): Promise<KeyEntry> {
+    const { tenantId, name, scope, role, expiresAt } = key;
+    const details = { name, scope, role, expiresAt };
+    return this.#change(
+      (client) => addKey(client, key, author.name),
+      { type: 'keyMade', tenantId: tenantId ?? undefined, details },
+      author,
+    );
   }
 
-  revokeKey(tenantId: string | null, keyId: string): Promise<boolean> {
-    return this.#change((client) => revokeKey(client, tenantId, keyId));
+  revokeKey(tenantId: string | null, keyId: string, author: Author): Promise<boolean> {
+    return this.#change(
+      (client) => revokeKey(client, tenantId, keyId),
+      { type: 'keyRevoked', tenantId: tenantId ?? undefined, details: { id: keyId } },
+      author,
+    );
   }
 
   /** Stores the first key of the cluster; false when it has one, which another server may have made just now. */
   addFirstClusterKey(digest: Buffer): Promise<boolean> {
-    return this.#change((client) => firstClusterKey(client, digest));
+    return this.#change((client) => firstClusterKey(client, digest), { type: 'keyMade', details: { name: 'first' } });
   }
 
   async touchKeys(uses: ReadonlyMap<string, number>): Promise<void> {
-    await this.#connection.run((client) => touchKeys(client, uses));
+    await this.#run((client) => touchKeys(client, uses));
   }
 
   /** Ids of the master keys that the registry's secrets are sealed with. */
@@ -130,7 +173,17 @@ export class PostgresTenantDirectory implements TenantDirectory {
   }
 
   #query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<pg.QueryResult<Row>> {
-    return this.#connection.run((client) => client.query<Row>(text, values));
+    return this.#run((client) => client.query<Row>(text, values));
+  }
+
+  /** What is not an answer of Postgres is its absence. */
+  async #run<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    try {
+      return await this.#connection.run(work);
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+      throw new RegistryUnavailable('the database of the registry does not answer', { cause: error });
+    }
   }
 
   #mustSeal(): Sealer {
@@ -138,20 +191,43 @@ export class PostgresTenantDirectory implements TenantDirectory {
     throw new MasterKeyMissing('this server has no master key: set IWD_MASTER_KEY or IWD_MASTER_KEY_FILE');
   }
 
-  /** One transaction; `changed` says whether it is worth keeping. */
-  #change<T>(work: (client: pg.Client) => Promise<T>, changed: (result: T) => boolean = Boolean): Promise<T> {
-    return this.#connection.run(async (client) => {
+  /** One transaction with its line in the audit log; `changed` says whether it is worth keeping. */
+  #change<T>(
+    work: (client: pg.Client) => Promise<T>,
+    entry?: AuditEntry,
+    author?: Author,
+    changed: (result: T) => boolean = Boolean,
+  ): Promise<T> {
+    return this.#run(async (client) => {
       await client.query('BEGIN');
       try {
         await client.query(nextRevision);
         const result = await work(client);
-        await client.query(changed(result) ? 'COMMIT' : 'ROLLBACK');
+        const keep = changed(result);
+        if (keep && entry) await recordAudit(client, { ...entry, by: author?.name, from: author?.from });
+        await client.query(keep ? 'COMMIT' : 'ROLLBACK');
         return result;
       } catch (error) {
         await client.query('ROLLBACK').catch(() => {});
         throw error;
       }
     });
+  }
+}
+
+/** Broken connections, time-outs, a server that starts or stops: classes 08 and 57, and what never reached it. */
+function isAbsence(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return /^(08|53|57)/.test(error.code ?? '');
+  return error instanceof NotSent || (error instanceof Error && isConnectionLoss(error));
+}
+
+function isConnectionLoss(error: Error & { code?: string }): boolean {
+  return /^E[A-Z]+$/.test(error.code ?? '') || /^(Connection terminated|Query read timeout)/.test(error.message);
+}
+
+async function refuseOwn(client: pg.ClientBase, tenantId: string): Promise<void> {
+  if (await isOwnTenant(client, tenantId)) {
+    throw new DirectoryConflict('', `${tenantId} is the tenant of the server's own database and stays`);
   }
 }
 
