@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { AuditLog } from '../actors/ports/audit-log.js';
-import type { Engine, Simulations } from '../actors/request.js';
 import type { Registry } from '../actors/ports/tenant-directory.js';
+import type { Engine, Simulations } from '../actors/request.js';
 import type { Tenants } from './api-keys.js';
 import type { Caller } from './caller.js';
 import type { Gate } from './gate.js';

@@ -7,8 +7,8 @@ import fastify, {
 } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { AuditLog } from '../actors/ports/audit-log.js';
-import type { Engine, Simulations } from '../actors/request.js';
 import type { Registry as TenantRegistry } from '../actors/ports/tenant-directory.js';
+import type { Engine, Simulations } from '../actors/request.js';
 import type { Tenants } from './api-keys.js';
 import { auditHandlers } from './audit-route.js';
 import { bulkHandler } from './bulk-route.js';
