@@ -36,7 +36,9 @@ export function openApiDocument(): Json {
     },
     servers: [{ url: '/' }],
     security: [{ apiKey: [] }, { bearer: [] }, { session: [] }],
-    tags: ['work items', 'queue', 'settings', 'tenants and keys', 'people', 'audit', 'service'].map((name) => ({ name })),
+    tags: ['work items', 'queue', 'settings', 'tenants and keys', 'people', 'audit', 'service'].map((name) => ({
+      name,
+    })),
     paths,
     components: {
       securitySchemes: {
