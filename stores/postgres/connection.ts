@@ -135,6 +135,11 @@ export function destroy(client: pg.Client): void {
   client.end().catch(() => {});
 }
 
+/** Opens sessions; `dialer.ts` is the one that spares databases which are away. */
+export interface Dialer {
+  dial(databaseUrl: string, timeouts: Timeouts): Promise<pg.Client>;
+}
+
 const waitingMax = 64;
 
 /**
@@ -142,6 +147,7 @@ const waitingMax = 64;
  * comes after a loss. Invariant: a connection on which a query ended without an answer is never used again.
  */
 export class Connection {
+  readonly #dialer: Dialer;
   readonly #databaseUrl: string;
   readonly #timeouts: Timeouts;
   readonly #onLost: (error: Error) => void;
@@ -150,7 +156,8 @@ export class Connection {
   #waiting = 0;
   #closed = false;
 
-  constructor(databaseUrl: string, timeouts: Timeouts, onLost: (error: Error) => void = () => {}) {
+  constructor(dialer: Dialer, databaseUrl: string, timeouts: Timeouts, onLost: (error: Error) => void = () => {}) {
+    this.#dialer = dialer;
     this.#databaseUrl = databaseUrl;
     this.#timeouts = timeouts;
     this.#onLost = onLost;
@@ -194,7 +201,7 @@ export class Connection {
   async #connect(): Promise<pg.Client> {
     if (this.#closed) throw new NotSent('the connection is closed');
     try {
-      const client = await connect(this.#databaseUrl, this.#timeouts);
+      const client = await this.#dialer.dial(this.#databaseUrl, this.#timeouts);
       client.on('error', (error) => this.#lost(client, error));
       client.on('end', () => this.#lost(client, new Error('Postgres closed the connection')));
       this.#client = client;

@@ -98,17 +98,15 @@ const listByCategory = `${categoriesBelow}
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** The follower's tables. Writes on a connection of their own, reads on the readers, scans on one opened for each. */
+/** The follower's tables. Writes on a connection of their own, reads over the shared sessions, scans on one opened for each. */
 export class PostgresProjectionStore implements ProjectionStore {
   readonly #writer: Connection;
   readonly #reader: Reader;
-  readonly #databaseUrl: string;
   readonly #searches: Searches;
 
-  constructor(writer: Connection, reader: Reader, databaseUrl: string) {
+  constructor(writer: Connection, reader: Reader) {
     this.#writer = writer;
     this.#reader = reader;
-    this.#databaseUrl = databaseUrl;
     this.#searches = new Searches(reader);
   }
 
@@ -228,11 +226,11 @@ export class PostgresProjectionStore implements ProjectionStore {
   }
 
   scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void> {
-    return scanOpen(this.#databaseUrl, sliceItems, each);
+    return scanOpen(this.#reader, sliceItems, each);
   }
 
   scanKnown(each: (slice: { captureIds: string[]; keys: string[] }) => void): Promise<void> {
-    return scanKnown(this.#databaseUrl, each);
+    return scanKnown(this.#reader, each);
   }
 
   async forgetKeys(before: Instant, limit: number): Promise<number> {

@@ -1,20 +1,18 @@
 import pg from 'pg';
-import { Connection, readTimeouts } from './connection.js';
+import type { Timeouts } from './connection.js';
+import type { SessionPool } from './session-pool.js';
 
-const connectionsMax = 3;
-
-/** Reads for callers who wait: a few connections, opened when needed, each query on the one with the shortest line. */
+/** Reads of one database for callers who wait, over sessions that the thread's tenants share. */
 export class Reader {
-  readonly #connections: { connection: Connection; waiting: number }[];
+  readonly #databaseUrl: string;
+  readonly #sessions: SessionPool;
 
-  constructor(databaseUrl: string) {
-    this.#connections = Array.from({ length: connectionsMax }, () => ({
-      connection: new Connection(databaseUrl, readTimeouts),
-      waiting: 0,
-    }));
+  constructor(databaseUrl: string, sessions: SessionPool) {
+    this.#databaseUrl = databaseUrl;
+    this.#sessions = sessions;
   }
 
-  /** Rows of one statement, prepared when it has a name. A connection that breaks is replaced, once: reading again is safe. */
+  /** Rows of one statement, prepared when it has a name. A session that breaks is replaced, once: reading again is safe. */
   async query<Row extends pg.QueryResultRow>(
     name: string | undefined,
     text: string,
@@ -31,7 +29,7 @@ export class Reader {
 
   /** Runs statements that only read, the whole of them within a time-out of their own. */
   within<T>(timeoutMs: number, work: (client: pg.Client) => Promise<T>): Promise<T> {
-    return this.#onSession(async (client) => {
+    return this.#sessions.run(this.#databaseUrl, async (client) => {
       await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`);
       try {
         return await work(client);
@@ -42,22 +40,17 @@ export class Reader {
     });
   }
 
-  async #run<Row extends pg.QueryResultRow>(query: pg.QueryConfig): Promise<Row[]> {
-    return (await this.#onSession((client) => client.query<Row>(query))).rows;
+  /** Runs `work` on a session with time-outs of its own, opened for it and closed after it. */
+  runAlone<T>(timeouts: Timeouts, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    return this.#sessions.runAlone(this.#databaseUrl, timeouts, work);
   }
 
-  async #onSession<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
-    const shortest = this.#connections.reduce((a, b) => (b.waiting < a.waiting ? b : a));
-    shortest.waiting++;
-    try {
-      return await shortest.connection.run(work);
-    } finally {
-      shortest.waiting--;
-    }
+  async #run<Row extends pg.QueryResultRow>(query: pg.QueryConfig): Promise<Row[]> {
+    return (await this.#sessions.run(this.#databaseUrl, (client) => client.query<Row>(query))).rows;
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#connections.map(({ connection }) => connection.close()));
+    await this.#sessions.forget(this.#databaseUrl);
   }
 }
 

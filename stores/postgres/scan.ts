@@ -3,7 +3,7 @@ import { to } from 'pg-copy-streams';
 import type { OpenItems } from '../../actors/ports.js';
 import type { Status } from '../../engine/work-item.js';
 import { newOpenItems, openStatuses } from '../open-items.js';
-import { connect, destroy } from './connection.js';
+import type { Reader } from './reader.js';
 
 /**
  * Binary COPY, decoded by hand: recovery reads a million open items, and row objects of the driver would cost several
@@ -24,13 +24,9 @@ const openQuery = `
     FROM iwd.work_item WHERE status IN (${openStatuses.map((status) => `'${status}'`).join(', ')})`;
 
 /** Calls back with slices of at most `sliceItems` open items, in no order; a slice is the receiver's to keep. */
-export async function scanOpen(
-  databaseUrl: string,
-  sliceItems: number,
-  each: (slice: OpenItems) => void,
-): Promise<void> {
+export async function scanOpen(reader: Reader, sliceItems: number, each: (slice: OpenItems) => void): Promise<void> {
   let slice = newOpenItems(sliceItems);
-  await scan(databaseUrl, openQuery, (row) => {
+  await scan(reader, openQuery, (row) => {
     readOpenItem(row, slice);
     if (slice.count < sliceItems) return;
     each(slice);
@@ -41,18 +37,18 @@ export async function scanOpen(
 
 /** Calls back with slices of the captureIds, then of the keys. */
 export async function scanKnown(
-  databaseUrl: string,
+  reader: Reader,
   each: (slice: { captureIds: string[]; keys: string[] }) => void,
 ): Promise<void> {
-  await scanTexts(databaseUrl, 'SELECT capture_id FROM iwd.work_item WHERE capture_id IS NOT NULL', (captureIds) =>
+  await scanTexts(reader, 'SELECT capture_id FROM iwd.work_item WHERE capture_id IS NOT NULL', (captureIds) =>
     each({ captureIds, keys: [] }),
   );
-  await scanTexts(databaseUrl, 'SELECT key FROM iwd.idempotency_key', (keys) => each({ captureIds: [], keys }));
+  await scanTexts(reader, 'SELECT key FROM iwd.idempotency_key', (keys) => each({ captureIds: [], keys }));
 }
 
-async function scanTexts(databaseUrl: string, query: string, each: (texts: string[]) => void): Promise<void> {
+async function scanTexts(reader: Reader, query: string, each: (texts: string[]) => void): Promise<void> {
   let texts: string[] = [];
-  await scan(databaseUrl, query, (row) => {
+  await scan(reader, query, (row) => {
     texts.push(row.text() as string);
     if (texts.length < knownSlice) return;
     each(texts);
@@ -79,18 +75,13 @@ function readOpenItem(row: Row, slice: OpenItems): void {
   slice.version[at] = row.integer();
 }
 
-/** One COPY on a connection of its own. The bytes of a row that is cut by a chunk's end wait for the next chunk. */
-async function scan(databaseUrl: string, query: string, each: (row: Row) => void): Promise<void> {
-  const client = await connect(databaseUrl, scanTimeouts);
-  try {
+/** One COPY on a session of its own. The bytes of a row that is cut by a chunk's end wait for the next chunk. */
+function scan(reader: Reader, query: string, each: (row: Row) => void): Promise<void> {
+  return reader.runAlone(scanTimeouts, async (client) => {
     // One long statement, once: compiling it costs more than it saves.
     await client.query('SET jit = off');
     await readRows(client, query, each);
-    await client.end();
-  } catch (error) {
-    destroy(client);
-    throw error;
-  }
+  });
 }
 
 async function readRows(client: pg.Client, query: string, each: (row: Row) => void): Promise<void> {

@@ -4,28 +4,36 @@ import { PostgresJournal } from './journal.js';
 import { PostgresLeaseStore } from './lease-store.js';
 import { PostgresProjectionStore } from './projection-store.js';
 import { Reader } from './reader.js';
+import { SessionPool } from './session-pool.js';
 
 /** How a tenant's stores are opened on its database, which `migrate` has brought up to date. */
 export interface TenantDatabaseOptions {
   databaseUrl: string;
   tenantId: string;
   snapshots: SnapshotStore;
+  /** What the tenants of one thread share; without it the tenant gets sessions of its own, which end with its stores. */
+  sessions?: SessionPool;
   /** The commit connection broke while nothing ran on it; the next commit gets a fresh one. */
   onDisconnect?: (error: Error) => void;
 }
 
 /**
- * Opens a tenant's stores: one connection for commits and the lease, one for the follower's writes, up to three for
- * reads. Throws when the server cannot be reached, may lose acknowledged work, or holds another tenant.
+ * Opens a tenant's stores: one connection for commits and the lease, one for the follower's writes; reads go
+ * over the sessions that it shares with others. Throws when the server cannot be reached, may lose acknowledged work, or holds another tenant.
  */
 export async function openTenantStores(options: TenantDatabaseOptions): Promise<TenantStores> {
   const { databaseUrl, tenantId, snapshots, onDisconnect } = options;
-  const commits = new Connection(databaseUrl, commitTimeouts, onDisconnect);
-  const writer = new Connection(databaseUrl, batchTimeouts);
-  const reader = new Reader(databaseUrl);
+  const sessions = options.sessions ?? new SessionPool();
+  const commits = new Connection(sessions.dialer, databaseUrl, commitTimeouts, onDisconnect);
+  const writer = new Connection(sessions.dialer, databaseUrl, batchTimeouts);
+  const reader = new Reader(databaseUrl, sessions);
   const lease = new PostgresLeaseStore(commits, tenantId);
   const close = async () => {
-    await Promise.all([commits.close(), writer.close(), reader.close()]);
+    await Promise.all([
+      commits.close(),
+      writer.close(),
+      options.sessions === undefined ? sessions.close() : reader.close(),
+    ]);
   };
   try {
     await lease.view();
@@ -36,7 +44,7 @@ export async function openTenantStores(options: TenantDatabaseOptions): Promise<
   return {
     lease,
     journal: new PostgresJournal(commits, reader, tenantId),
-    projection: new PostgresProjectionStore(writer, reader, databaseUrl),
+    projection: new PostgresProjectionStore(writer, reader),
     snapshots,
     close,
   };
