@@ -107,7 +107,7 @@ export class Client implements Engine {
     for (const [tenantId, mode] of modes.flatMap((pairs) => (pairs as [string, string][] | undefined) ?? [])) {
       if (this.#byTenant.has(tenantId)) tenants[tenantId] = mode;
     }
-    return { ready: Object.values(tenants).every((mode) => mode === 'serving'), tenants };
+    return { ready: isReady(Object.values(tenants)), tenants };
   }
 
   #leastLoaded(): ShardLink {
@@ -134,6 +134,17 @@ export class Client implements Engine {
     await Promise.all(this.#shards.map((shard) => shard.drain(timeoutMs)));
   }
 }
+
+/**
+ * Every tenant has been tried, and some are there, or none is wanted: a tenant that cannot be served must not take the
+ * others' traffic away.
+ */
+function isReady(conditions: readonly string[]): boolean {
+  if (conditions.includes('starting') || conditions.includes('stopped')) return false;
+  return conditions.length === 0 || conditions.some((condition) => available.has(condition));
+}
+
+const available: ReadonlySet<string> = new Set(['serving', 'retiring', 'passive']);
 
 interface Waiting {
   resolve: (reply: Reply) => void;

@@ -19,7 +19,7 @@ async function contend(more: { isGone?: boolean; stopAtMs?: number } = {}) {
   void takeLease({
     store,
     runtime,
-    owner: () => owner('other/2'),
+    owner: owner('other/2'),
     ttlMs,
     isGone: () => more.isGone === true,
     stopped: () => runtime.monotonic() >= (more.stopAtMs ?? Number.POSITIVE_INFINITY),

@@ -6,7 +6,9 @@ const pollMs = 200;
 export interface LeaseHolderOptions {
   store: LeaseStore;
   runtime: Runtime;
-  owner: () => Owner;
+  owner: Owner;
+  /** A lease that was ours: taken again under a new epoch, which fences what may still be on its way. */
+  previous?: Lease;
   ttlMs: number;
   /** Whether the pod that a lease names is known to be dead, so that nobody has to wait for its time-out. */
   isGone: (pod: string) => boolean;
@@ -15,12 +17,14 @@ export interface LeaseHolderOptions {
 }
 
 /**
- * Takes the tenant's lease: at once when it was released or its holder is known to be dead, else when its heartbeat has
- * stood still for the time to live by our own monotonic clock. Whatever this misjudges costs time only: what keeps the
+ * Takes the tenant's lease: at once when it is ours, when it was released or when its holder is known to be dead, else
+ * when its heartbeat has stood still for the time to live by our own monotonic clock. Whatever this misjudges costs time only: what keeps the
  * journal right is the fence inside each commit. Undefined when told to stop.
  */
 export async function takeLease(options: LeaseHolderOptions): Promise<Lease | undefined> {
-  const { store, runtime, ttlMs } = options;
+  const { store, runtime, ttlMs, previous, owner } = options;
+  const renewed = previous && (await store.renew(previous, owner));
+  if (renewed !== undefined) return renewed;
   let seen: LeaseView | undefined;
   let seenAt = 0;
   while (!options.stopped()) {
@@ -32,7 +36,7 @@ export async function takeLease(options: LeaseHolderOptions): Promise<Lease | un
     }
     const gone = view.ownerPod !== null && options.isGone(view.ownerPod);
     if (view.released || gone || now - seenAt >= ttlMs) {
-      const lease = await store.acquire(view, options.owner());
+      const lease = await store.acquire(view, owner);
       if (lease !== undefined) return lease;
       seen = undefined;
     } else await pause(runtime, Math.min(pollMs, ttlMs));

@@ -39,6 +39,8 @@ export interface Recovered {
   unprojected: Batch[];
   /** Where the memory came from. */
   source: 'snapshot' | 'tables';
+  /** The snapshot that it began with. */
+  snapshot: SnapshotManifest | undefined;
 }
 
 /**
@@ -50,15 +52,18 @@ export async function recover(context: RecoveryContext): Promise<Recovered> {
   const cursor = await context.stores.projection.cursor();
   const fromSnapshot = await fromSnapshotStore(context);
   const state = fromSnapshot?.state ?? (await fromTables(context));
-  const unprojected = await replay(context, state, Math.min(fromSnapshot?.seq ?? cursor, cursor), cursor);
+  const unprojected = await replay(context, state, Math.min(fromSnapshot?.manifest.seq ?? cursor, cursor), cursor);
   while (!state.stepRebuild(rebuildOps, context.runtime.now())) await turn(context.runtime);
   if (state.seq !== context.lease.lastSeq) {
     throw new Error(`the journal ends at ${state.seq}, the lease says ${context.lease.lastSeq}`);
   }
-  return { state, ...unprojected, source: fromSnapshot === undefined ? 'tables' : 'snapshot' };
+  const source = fromSnapshot === undefined ? 'tables' : 'snapshot';
+  return { state, ...unprojected, source, snapshot: fromSnapshot?.manifest };
 }
 
-async function fromSnapshotStore(context: RecoveryContext): Promise<{ state: TenantState; seq: number } | undefined> {
+async function fromSnapshotStore(
+  context: RecoveryContext,
+): Promise<{ state: TenantState; manifest: SnapshotManifest } | undefined> {
   const { stores, tenantId, runtime, onNote } = context;
   try {
     const stored = await stores.snapshots.load(tenantId);
@@ -77,7 +82,7 @@ async function fromSnapshotStore(context: RecoveryContext): Promise<{ state: Ten
       await turn(runtime);
     }
     reader.end(runtime.now());
-    return { state, seq: stored.manifest.seq };
+    return { state, manifest: stored.manifest };
   } catch (error) {
     onNote(`snapshot not usable: ${(error as Error).message}`);
     return undefined;

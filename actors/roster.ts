@@ -1,27 +1,53 @@
-import type { TenantConfig } from './ports.js';
-import type { Mode, TenantActor } from './tenant-actor.js';
+import type { Runtime, TenantConfig } from './ports.js';
+import type { TenantActor } from './tenant-actor.js';
 
 /** The actor of a tenant whose database changes gets this long to finish on the old one. */
 const moveMsMax = 5000;
+const sweepMs = 1000;
+/** While somebody waits for a place. */
+const retryMs = 50;
+/** A tenant keeps its place for this long, however many wait: each change costs a snapshot and a recovery. */
+const tenureMs = 250;
+
+export interface RosterOptions {
+  /** Makes the tenant's actor; it calls `wanted` when somebody asks for it while it is passive. */
+  actorOf: (tenant: TenantConfig, wanted: () => void) => TenantActor;
+  runtime: Runtime;
+  /** Tenants that may have memory and connections at the same time. */
+  activeMax: number;
+  /** After this long without a request or an event a tenant retires. */
+  idleMs: number;
+}
 
 interface Member {
   tenant: TenantConfig;
   actor: TenantActor;
+  /** When it last got a place, monotonic. */
+  since: number;
 }
 
 /**
- * The tenants of one shard. **Invariant:** a tenant has at most one actor that runs: the next one on the same name
- * starts when the one before it has closed its stores.
+ * The tenants of one shard, of which a bounded number is active; the others are passive and cost next to nothing. Who
+ * is asked for, or has something fall due, gets a place; when there is none, the tenant that has been quiet for the
+ * longest gives its own up. At the start each tenant gets a place once: to catch up, and to say when it wants to be
+ * woken. **Invariant:** a tenant has at most one actor that runs: the next one of the same name starts when the one
+ * before it has closed its stores.
  */
 export class Roster {
-  readonly #actorOf: (tenant: TenantConfig) => TenantActor;
+  readonly #o: RosterOptions;
   readonly #members = new Map<string, Member>();
+  /** Who waits for a place, in order. */
+  readonly #wanted = new Set<Member>();
+  readonly #retiring = new Set<Member>();
   /** Ends of the actors that are being drained, by tenant. */
   readonly #leaving = new Map<string, Promise<void>>();
+  #cancelSweep: () => void = () => {};
+  #cancelRetry: (() => void) | undefined;
   #draining = false;
 
-  constructor(actorOf: (tenant: TenantConfig) => TenantActor) {
-    this.#actorOf = actorOf;
+  constructor(options: RosterOptions) {
+    this.#o = options;
+    this.#sweep();
   }
 
   find(tenantId: string): TenantActor | undefined {
@@ -30,15 +56,17 @@ export class Roster {
 
   /** Adds the tenant, or changes it; what is as it was goes on undisturbed. */
   put(tenant: TenantConfig): void {
-    const member = this.#members.get(tenant.id);
-    if (member?.tenant.databaseUrl === tenant.databaseUrl) {
-      member.tenant = tenant;
+    const before = this.#members.get(tenant.id);
+    if (before?.tenant.databaseUrl === tenant.databaseUrl) {
+      before.tenant = tenant;
       return;
     }
-    if (member !== undefined) void this.#leave(member, moveMsMax);
-    const actor = this.#actorOf(tenant);
-    this.#members.set(tenant.id, { tenant, actor });
-    void this.#start(tenant.id, actor);
+    if (before !== undefined) void this.#leave(before, moveMsMax);
+    const actor = this.#o.actorOf(tenant, () => this.#want(member));
+    const member: Member = { tenant, actor, since: 0 };
+    this.#members.set(tenant.id, member);
+    actor.enlist();
+    this.#want(member);
   }
 
   async remove(tenantId: string, timeoutMs: number): Promise<void> {
@@ -48,27 +76,95 @@ export class Roster {
     await this.#leaving.get(tenantId);
   }
 
-  modes(): [string, Mode][] {
-    return [...this.#members].map(([tenantId, { actor }]) => [tenantId, actor.mode]);
+  conditions(): [string, TenantActor['condition']][] {
+    return [...this.#members].map(([tenantId, { actor }]) => [tenantId, actor.condition]);
   }
 
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
+    this.#cancelSweep();
+    this.#cancelRetry?.();
     const draining = [...this.#members.values()].map((member) => this.#leave(member, timeoutMs));
     await Promise.all([...draining, ...this.#leaving.values()]);
   }
 
-  async #start(tenantId: string, actor: TenantActor): Promise<void> {
-    await this.#leaving.get(tenantId);
-    if (this.find(tenantId) === actor && !this.#draining) actor.start();
-  }
-
-  #leave({ tenant, actor }: Member, timeoutMs: number): Promise<void> {
-    const before = this.#leaving.get(tenant.id);
-    const left = Promise.all([before, actor.drain(timeoutMs)]).then(() => {
-      if (this.#leaving.get(tenant.id) === left) this.#leaving.delete(tenant.id);
+  #leave(member: Member, timeoutMs: number): Promise<void> {
+    const { id } = member.tenant;
+    this.#wanted.delete(member);
+    const left = Promise.all([this.#leaving.get(id), member.actor.drain(timeoutMs)]).then(() => {
+      if (this.#leaving.get(id) === left) this.#leaving.delete(id);
+      this.#fill();
     });
-    this.#leaving.set(tenant.id, left);
+    this.#leaving.set(id, left);
     return left;
   }
+
+  #want(member: Member): void {
+    this.#wanted.add(member);
+    this.#fill();
+  }
+
+  /** Gives free places to those who wait for one, and sees to it that places become free. */
+  #fill(): void {
+    if (this.#draining) return;
+    let free = this.#o.activeMax - this.#activeCount();
+    for (const member of this.#wanted) {
+      // Its predecessor's end calls us again.
+      if (this.#leaving.has(member.tenant.id)) continue;
+      if (free-- <= 0) break;
+      this.#wanted.delete(member);
+      member.since = this.#o.runtime.monotonic();
+      member.actor.start();
+    }
+    if (free < 0 && this.#wanted.size > 0) this.#makeRoom();
+  }
+
+  #activeCount(): number {
+    const passive = [...this.#members.values()].filter(({ actor }) => actor.mode === 'passive').length;
+    return this.#members.size - passive + this.#leaving.size;
+  }
+
+  #makeRoom(): void {
+    const now = this.#o.runtime.monotonic();
+    const candidates = [...this.#members.values()]
+      .filter((member) => isActive(member) && !this.#retiring.has(member) && now - member.since >= tenureMs)
+      .map((member) => ({ member, quietSince: quietSince(member) }))
+      .sort((a, b) => a.quietSince - b.quietSince);
+    for (const { member } of candidates.slice(0, Math.max(0, this.#wanted.size - this.#retiring.size))) {
+      void this.#retire(member, true);
+    }
+    this.#cancelRetry ??= this.#o.runtime.timer(retryMs, () => {
+      this.#cancelRetry = undefined;
+      this.#fill();
+    });
+  }
+
+  async #retire(member: Member, evenIfWanted: boolean): Promise<void> {
+    this.#retiring.add(member);
+    const isFree = await member.actor.retire(evenIfWanted);
+    this.#retiring.delete(member);
+    if (isFree) this.#fill();
+  }
+
+  /** Who has been quiet for long retires, unless something falls due soon; who has something fall due is woken. */
+  #sweep(): void {
+    const { runtime, idleMs } = this.#o;
+    const [now, quietBefore] = [runtime.now(), runtime.monotonic() - idleMs];
+    for (const member of this.#members.values()) {
+      const { actor } = member;
+      if (actor.mode === 'passive' && actor.wakeAt <= now + sweepMs) this.#want(member);
+      const isQuiet = actor.mode === 'serving' && actor.quietSince <= quietBefore && actor.wakeAt > now + idleMs;
+      if (isQuiet && !this.#retiring.has(member)) void this.#retire(member, false);
+    }
+    this.#cancelSweep = runtime.timer(sweepMs, () => this.#sweep());
+  }
+}
+
+function isActive({ actor }: Member): boolean {
+  return actor.mode === 'serving' || (actor.mode === 'recovering' && actor.condition === 'unreachable');
+}
+
+/** A tenant whose database is away goes first: nobody is served by its place. */
+function quietSince({ actor }: Member): number {
+  return actor.mode === 'serving' ? actor.quietSince : Number.NEGATIVE_INFINITY;
 }

@@ -12,12 +12,17 @@ import { type FromShard, pack, type Question, type ReplyMessage, type ToShard, u
 
 const lagResolutionMs = 10;
 
+/** What the shard gives each of its actors. */
+export type ActorContext = Pick<TenantActorContext, 'metrics' | 'log' | 'runtime' | 'onWanted'>;
+
 export interface ShardContext {
   port: MessagePort;
   shard: number;
   tenants: readonly TenantConfig[];
   /** Makes a tenant's actor from what only the executable knows: how its stores are opened. */
-  actorOf: (tenant: TenantConfig, context: Pick<TenantActorContext, 'metrics' | 'log' | 'runtime'>) => TenantActor;
+  actorOf: (tenant: TenantConfig, context: ActorContext) => TenantActor;
+  activeMax: number;
+  idleMs: number;
 }
 
 /**
@@ -33,11 +38,13 @@ export function runShard(context: ShardContext): Promise<void> {
   measureLag(registry);
   const send = (message: FromShard) => port.postMessage(message);
   const outbox = new Outbox(port);
-  const roster = new Roster((tenant) => {
+  const { activeMax, idleMs } = context;
+  const actorOf = (tenant: TenantConfig, onWanted: () => void) => {
     const log: TenantActorContext['log'] = (level, message, error) =>
       send({ kind: 'log', level, tenantId: tenant.id, message, ...(error !== undefined && { error: textOf(error) }) });
-    return context.actorOf(tenant, { metrics, log, runtime: systemRuntime });
-  });
+    return context.actorOf(tenant, { metrics, log, runtime: systemRuntime, onWanted });
+  };
+  const roster = new Roster({ actorOf, runtime: systemRuntime, activeMax, idleMs });
   for (const tenant of context.tenants) roster.put(tenant);
   return new Promise((resolve) => {
     port.on('message', (message: ToShard) => {
@@ -76,7 +83,7 @@ async function answer(
       send({ kind: 'answer', id, value: await registry.getMetricsAsJSON() });
       break;
     case 'ready':
-      send({ kind: 'answer', id, value: roster.modes() });
+      send({ kind: 'answer', id, value: roster.conditions() });
       break;
     case 'remove':
       await roster.remove(question.tenantId, question.timeoutMs);

@@ -1,34 +1,41 @@
 import type { MessagePort } from 'node:worker_threads';
-import { idempotencyKeptMs } from '../engine/limits.js';
 import { reject } from '../engine/rejection.js';
 import type { StateOptions } from '../engine/state.js';
-import type { Batch } from './batch.js';
+import type { Instant } from '../engine/work-item.js';
 import { Entry } from './entry.js';
 import { takeLease } from './lease-holder.js';
 import { Mailbox } from './mailbox.js';
 import type { ActorOptions } from './options.js';
-import type { Lease, Owner, Runtime, SnapshotManifest, TenantStores } from './ports.js';
+import type { Lease, Owner, Runtime, TenantStores } from './ports.js';
 import { recover } from './recovery.js';
 import type { Reply, Request } from './request.js';
 import { pause } from './runtime.js';
-import { takeSnapshot } from './snapshotter.js';
+import { SnapshotKeeper } from './snapshot-keeper.js';
 import { offerState } from './state-sender.js';
 import type { ShardMetrics, TenantMetrics } from './tenant-metrics.js';
 import { Term, type TermEnd } from './term.js';
 import { uuidV7 } from './uuid-v7.js';
+import { WaitingRoom } from './waiting-room.js';
 
 const retryMsMin = 50;
 const retryMsMax = 250;
-const holdCheckMs = 100;
 const drainPollMs = 20;
-/** Keys forgotten with each snapshot: with one a minute, 166 keyed requests a second are forgotten as fast as they come. */
-const keysForgottenMax = 10_000;
 /** Parts of a drain's time that are kept for giving the lease back and for closing the stores. */
 const releaseMsMax = 1000;
 const closeMsMax = 500;
 
-/** Serving: commands are decided. Recovering: they wait in the mailbox. Halted and stopped: they are refused. */
-export type Mode = 'stopped' | 'recovering' | 'serving' | 'halted';
+/** How long a tenant may take to finish what it has begun, and to write it down, before it retires. */
+const retireMsMax = 5000;
+/** When a tenant whose database was away is tried again although nobody asks. */
+const abandonedMs = 10_000;
+
+/**
+ * Serving: commands are decided. Recovering, retiring, passive: they wait in the mailbox. Halted and stopped: they are
+ * refused. A passive tenant has no memory, no connection and no lease.
+ */
+export type Mode = 'stopped' | 'recovering' | 'serving' | 'retiring' | 'passive' | 'halted';
+
+type Reading = ReturnType<Parameters<ShardMetrics['tenant']>[1]>;
 
 export interface TenantActorContext {
   tenantId: string;
@@ -40,6 +47,8 @@ export interface TenantActorContext {
   isGone: (pod: string) => boolean;
   metrics: ShardMetrics;
   log: (level: 'info' | 'warn' | 'error', message: string, error?: unknown) => void;
+  /** Somebody asks while the tenant is passive: whoever owns the actor should start it. */
+  onWanted?: () => void;
 }
 
 /**
@@ -47,9 +56,10 @@ export interface TenantActorContext {
  *
  * ```
  *  stopped --start--> recovering --lease, memory--> serving --drain--> stopped
- *                        ^  |                          |
- *                        |  +-- database went back --> halted (an operator must look)
- *                        +------ the term ended -------+
+ *                     ^  ^  |                       |  |
+ *                     |  |  +- database went back --|--|--> halted (an operator must look)
+ *                     |  +------ the term ended ----+  |
+ *                     +--start-- passive <-- retiring -+
  * ```
  *
  * While it recovers, commands wait in the mailbox for `holdMs`, then they are told to come again. What a failed term
@@ -60,34 +70,70 @@ export class TenantActor {
   readonly #mailbox: Mailbox<Entry>;
   readonly #metrics: TenantMetrics;
   readonly #newId: () => string;
+  readonly #waitingRoom: WaitingRoom;
+  readonly #snapshots: SnapshotKeeper;
   #mode: Mode = 'stopped';
   #draining = false;
   #stores: TenantStores | undefined;
   #term: Term | undefined;
   /** Number of the last event that anybody was told of: the journal must never end before it. */
   #acknowledgedSeq = 0;
-  #snapshot: SnapshotManifest | undefined;
-  #cancelSnapshot: (() => void) | undefined;
-  #cancelHold: (() => void) | undefined;
-  #snapshotting: Promise<void> | undefined;
-  /** Who waits for a commit that may or may not be durable, until the journal has said which. */
-  #unresolved: Entry[] = [];
-
+  #recovering: Promise<void> = Promise.resolve();
+  /** The recovery that runs has failed at least once. */
+  #failing = false;
+  #hasServed = false;
+  #isRetiring = false;
+  #wakeAt: Instant = 0;
+  #usedAt: number;
+  #seqSeen = -1;
+  /** What the gauges of a passive tenant go on saying. */
+  #lastReading: Pick<Reading, 'counts' | 'queueLength' | 'epoch'> = { counts: [], queueLength: 0, epoch: 0 };
   constructor(context: TenantActorContext) {
     this.#c = context;
     this.#mailbox = new Mailbox(context.options.mailboxCountMax, context.options.mailboxBytesMax);
     this.#newId = uuidV7(context.runtime);
+    this.#usedAt = context.runtime.monotonic();
     this.#metrics = context.metrics.tenant(context.tenantId, () => this.#reading());
+    const { tenantId, runtime, options, log } = context;
+    this.#waitingRoom = new WaitingRoom(this.#mailbox, runtime, options);
+    const intervalMs = options.snapshotIntervalMs;
+    this.#snapshots = new SnapshotKeeper({ tenantId, runtime, intervalMs, metrics: this.#metrics, log });
   }
 
   get mode(): Mode {
     return this.#mode;
   }
 
+  /** What the mode means for whoever asks whether the tenant is there: `starting` has never served yet. */
+  get condition(): Mode | 'starting' | 'waking' | 'unreachable' {
+    if (this.#failing && this.#mode !== 'serving') return 'unreachable';
+    if (this.#mode === 'recovering') return this.#hasServed ? 'recovering' : 'starting';
+    if (this.#mode === 'passive' && !this.#hasServed) return 'starting';
+    return this.#mode;
+  }
+
+  /** When a passive tenant has to be started although nobody asks: something falls due. 0: that is not known. */
+  get wakeAt(): Instant {
+    return this.#term?.state.deadlines.earliest ?? this.#wakeAt;
+  }
+
+  /** Since when nothing has happened to the tenant, by the monotonic clock. */
+  get quietSince(): number {
+    const seq = this.#term?.state.seq ?? -1;
+    if (seq !== this.#seqSeen) this.#usedAt = this.#c.runtime.monotonic();
+    this.#seqSeen = seq;
+    return this.#usedAt;
+  }
+
   start(): void {
-    if (this.#mode !== 'stopped') return;
+    if (this.#mode !== 'stopped' && this.#mode !== 'passive') return;
     this.#draining = false;
-    void this.#recover(undefined, undefined);
+    this.#recovering = this.#recover(undefined, undefined);
+  }
+
+  /** Waits, passive, until it is started. */
+  enlist(): void {
+    if (this.#mode === 'stopped') this.#mode = 'passive';
   }
 
   submit(request: Request, resolve: (reply: Reply) => void): void {
@@ -108,12 +154,94 @@ export class TenantActor {
       return;
     }
     const { runtime, options } = this.#c;
-    const entry = new Entry(request, runtime.monotonic() + options.requestTimeoutMs, answer);
+    const now = runtime.monotonic();
+    this.#usedAt = now;
+    if (this.#mode === 'passive') {
+      this.#c.onWanted?.();
+      this.#waitingRoom.open();
+    }
+    if (this.#waitingRoom.isOver) {
+      answer(reject('unavailable', 'the tenant is recovering; come again', { retryAfterSeconds: 1 }));
+      return;
+    }
+    const entry = new Entry(request, now + options.requestTimeoutMs, answer);
     if (!this.#mailbox.push(entry)) {
       answer(reject('too-many-requests', 'too many commands wait for this tenant', { retryAfterSeconds: 1 }));
       return;
     }
     this.#term?.wake();
+  }
+
+  /**
+   * Finishes what it has begun, saves a snapshot, and gives memory, connections and lease back; what comes meanwhile
+   * waits. False when it could not, or, unless it is told to, when somebody asked before it was done.
+   */
+  async retire(evenIfWanted: boolean): Promise<boolean> {
+    if (this.#mode === 'recovering' && this.#failing) return this.#abandon();
+    const [term, stores] = [this.#term, this.#stores];
+    if (this.#mode !== 'serving' || !term || !stores || this.#isRetiring || this.#draining) return false;
+    const { runtime } = this.#c;
+    this.#isRetiring = true;
+    if (evenIfWanted) term.pause();
+    await Promise.race([term.idle(), pause(runtime, retireMsMax)]);
+    await term.projector.reached(term.durableSeq, retireMsMax);
+    await this.#snapshots.save(term, stores);
+    this.#isRetiring = false;
+    if (!this.#mayLeave(term, evenIfWanted)) {
+      term.resume();
+      return false;
+    }
+    await this.#leave(term, stores);
+    return true;
+  }
+
+  /** Whether memory holds nothing that the tables do not have, and nobody is waited for. */
+  #mayLeave(term: Term, evenIfWanted: boolean): boolean {
+    if (this.#mode !== 'serving' || this.#term !== term || this.#draining || !term.isIdle) return false;
+    return term.projector.cursor === term.state.seq && (evenIfWanted || this.#mailbox.size === 0);
+  }
+
+  async #leave(term: Term, stores: TenantStores): Promise<void> {
+    const { runtime, log } = this.#c;
+    this.#mode = 'retiring';
+    this.#acknowledgedSeq = Math.max(this.#acknowledgedSeq, term.durableSeq);
+    this.#wakeAt = term.state.deadlines.earliest;
+    const { counts, queueLength, epoch } = this.#reading();
+    this.#lastReading = { counts: [...(counts as Int32Array)], queueLength, epoch };
+    this.#snapshots.stop();
+    term.close();
+    this.#term = undefined;
+    this.#stores = undefined;
+    const released = stores.lease
+      .release(term.lease)
+      .catch((error) => log('warn', 'releasing the lease failed', error));
+    await Promise.race([released, pause(runtime, releaseMsMax)]);
+    await this.#rest(stores);
+  }
+
+  /** The database does not answer: whoever waits is refused, and the place is free for a tenant that can be served. */
+  async #abandon(): Promise<boolean> {
+    this.#mode = 'retiring';
+    this.#waitingRoom.giveUp();
+    this.#waitingRoom.refuseAll();
+    await this.#recovering;
+    if (this.#mode !== 'retiring') return false;
+    this.#wakeAt = this.#c.runtime.now() + abandonedMs;
+    const stores = this.#stores;
+    this.#stores = undefined;
+    await this.#rest(stores);
+    return true;
+  }
+
+  async #rest(stores: TenantStores | undefined): Promise<void> {
+    const { runtime, log } = this.#c;
+    const closed = stores?.close().catch((error) => log('warn', 'closing the stores failed', error));
+    await Promise.race([closed, pause(runtime, closeMsMax)]);
+    if (this.#mode !== 'retiring') return;
+    this.#mode = 'passive';
+    if (this.#mailbox.size === 0) return;
+    this.#waitingRoom.open();
+    this.#c.onWanted?.();
   }
 
   /**
@@ -125,7 +253,7 @@ export class TenantActor {
     const { runtime } = this.#c;
     const until = runtime.monotonic() + timeoutMs - Math.min(releaseMsMax + closeMsMax, timeoutMs / 2);
     this.#draining = true;
-    this.#cancelSnapshot?.();
+    this.#snapshots.stop();
     while (!this.#isFinished() && runtime.monotonic() < until) {
       const waiting = this.#mode === 'serving' ? this.#term?.idle() : undefined;
       await Promise.race([waiting ?? pause(runtime, drainPollMs), pause(runtime, until - runtime.monotonic())]);
@@ -133,8 +261,8 @@ export class TenantActor {
     const term = this.#term;
     if (term !== undefined && this.#isFinished()) await this.#handOver(term, until);
     term?.close();
-    this.#giveUp(term?.unanswered ?? []);
-    this.#refuse(this.#mailbox.remove(() => true));
+    this.#waitingRoom.giveUp(term?.unanswered ?? []);
+    this.#waitingRoom.refuseAll();
     await Promise.race([this.#close(), pause(runtime, closeMsMax)]);
   }
 
@@ -144,8 +272,7 @@ export class TenantActor {
     const leftMs = () => Math.max(0, until - runtime.monotonic());
     const saved = term.projector
       .reached(term.durableSeq, leftMs())
-      .then(() => this.#snapshotting)
-      .then(() => this.#saveSnapshot(term));
+      .then(() => this.#stores && this.#snapshots.save(term, this.#stores));
     await Promise.race([saved, pause(runtime, leftMs())]);
     term.close();
     const released = this.#stores?.lease
@@ -156,7 +283,9 @@ export class TenantActor {
 
   #isFinished(): boolean {
     return (
-      this.#mode === 'halted' || (this.#mode === 'serving' && this.#mailbox.size === 0 && this.#term?.isIdle === true)
+      this.#mode === 'halted' ||
+      this.#mode === 'passive' ||
+      (this.#mode === 'serving' && this.#mailbox.size === 0 && this.#term?.isIdle === true)
     );
   }
 
@@ -173,10 +302,10 @@ export class TenantActor {
 
   async #close(): Promise<void> {
     this.#mode = 'stopped';
-    this.#giveUp(this.#unresolved);
+    this.#waitingRoom.giveUp();
     this.#term = undefined;
-    this.#cancelSnapshot?.();
-    this.#cancelHold?.();
+    this.#snapshots.stop();
+    this.#waitingRoom.close();
     this.#c.metrics.forget(this.#c.tenantId);
     const stores = this.#stores;
     this.#stores = undefined;
@@ -187,19 +316,28 @@ export class TenantActor {
   async #recover(ended: TermEnd | undefined, lease: Lease | undefined): Promise<void> {
     this.#mode = 'recovering';
     this.#term = undefined;
-    if (ended !== undefined) this.#keepWaiting(ended);
-    this.#holdBounded();
+    if (ended !== undefined) this.#waitingRoom.keep(ended);
+    this.#waitingRoom.open();
     const { runtime, log } = this.#c;
     // One token for all tries: a lease that was taken by a try whose answer was lost is known again by it.
     const owner = this.#c.owner();
     let retryMs = retryMsMin;
+    let attempts = 0;
     let previous = lease;
     let end = ended;
     while (this.#mode === 'recovering') {
       try {
         const stores = await this.#openStores();
         const begunAt = runtime.monotonic();
-        const next = await this.#nextLease(stores, previous, owner);
+        const next = await takeLease({
+          store: stores.lease,
+          previous,
+          runtime,
+          owner,
+          ttlMs: this.#c.options.leaseTtlMs,
+          isGone: this.#c.isGone,
+          stopped: () => this.#mode !== 'recovering',
+        });
         if (next === undefined) continue;
         previous = next;
         if (next.lastSeq < this.#acknowledgedSeq) return this.#halt(next.lastSeq);
@@ -207,7 +345,9 @@ export class TenantActor {
         await this.#begin(stores, next, begunAt);
         return;
       } catch (error) {
-        log('warn', `recovery failed, trying again in ${retryMs} ms`, error);
+        this.#failing = true;
+        // Said less and less often: an outage may last for hours.
+        if (Number.isInteger(Math.log2(++attempts))) log('warn', `recovery failed, attempt ${attempts}`, error);
         await pause(runtime, retryMs);
         retryMs = Math.min(retryMs * 2, retryMsMax);
       }
@@ -219,62 +359,16 @@ export class TenantActor {
     return this.#stores;
   }
 
-  /** Our own lease under a new epoch, which fences what may still be on its way; else the lease as anybody takes it. */
-  async #nextLease(stores: TenantStores, previous: Lease | undefined, owner: Owner): Promise<Lease | undefined> {
-    const { isGone, runtime, options } = this.#c;
-    const renewed = previous && (await stores.lease.renew(previous, owner));
-    if (renewed !== undefined) return renewed;
-    return takeLease({
-      store: stores.lease,
-      runtime,
-      owner: () => owner,
-      ttlMs: options.leaseTtlMs,
-      isGone,
-      stopped: () => this.#mode !== 'recovering',
-    });
-  }
-
-  /**
-   * Those whose events never came to a commit go back to the front of the mailbox at once, where the hold time bounds
-   * their wait. Those of the batch in flight wait, until their own time-out, for what the journal says.
-   */
-  #keepWaiting(end: TermEnd): void {
-    const inFlight = new Set(end.inFlight?.waiters.map(({ entry }) => entry));
-    this.#unresolved = [...inFlight].filter((entry) => !entry.answered);
-    this.#putBack(end.unanswered.filter((entry) => !inFlight.has(entry)));
-  }
-
   /**
    * Says what the ended term's last commit was: with our new epoch nothing of it can arrive any more, so the journal has
-   * it or never will. Those who waited for it are answered or go back to the front of the mailbox, before those who were
-   * decided after them.
+   * it or never will.
    */
   async #resolve(stores: TenantStores, end: TermEnd, lease: Lease): Promise<undefined> {
     const { inFlight } = end;
     if (inFlight === undefined) return;
     const [row] = await stores.journal.read(inFlight.afterSeq, 1);
-    if (row?.seq === inFlight.afterSeq + 1 && row.epoch === lease.epoch) inFlight.settle();
-    else if (end.cause === 'refused') this.#isolate(inFlight, end);
-    this.#putBack(this.#unresolved);
-    this.#unresolved = [];
-  }
-
-  #putBack(entries: Entry[]): void {
-    const unanswered = entries.filter((entry) => !entry.answered);
-    for (const entry of unanswered) entry.rewind();
-    this.#mailbox.putBack(unanswered);
-  }
-
-  /** A refused batch: each of its commands is tried alone, and the one that is refused alone is the client's to mend. */
-  #isolate(batch: Batch, end: TermEnd): void {
-    for (const { entry, decided } of batch.waiters) {
-      // A read only waited for the batch; none of the refused events is its own.
-      if (decided === 0) continue;
-      if (end.transient)
-        entry.answer(reject('unavailable', 'the database refuses to write now', { retryAfterSeconds: 1 }));
-      else if (entry.alone) entry.answer(reject('invalid-value', `this cannot be stored: ${end.detail}`));
-      else entry.alone = true;
-    }
+    const isDurable = row?.seq === inFlight.afterSeq + 1 && row.epoch === lease.epoch;
+    this.#waitingRoom.resolve(end, inFlight, isDurable);
   }
 
   async #begin(stores: TenantStores, lease: Lease, begunAt: number): Promise<void> {
@@ -304,110 +398,48 @@ export class TenantActor {
     });
     this.#term = term;
     this.#mode = 'serving';
-    this.#cancelHold?.();
+    this.#failing = false;
+    this.#hasServed = true;
+    this.#waitingRoom.close();
     this.#metrics.recovery(recovered.source, runtime.monotonic() - begunAt);
     log(
       'info',
       `serving from epoch ${lease.epoch}, seq ${lease.lastSeq}, ${term.state.table.size} open items (${recovered.source})`,
     );
-    if (!this.#draining) this.#armSnapshot();
+    this.#snapshots.found(recovered.snapshot);
+    if (!this.#draining) this.#snapshots.begin(term, stores);
     term.wake();
   }
 
   #termEnded(term: Term, end: TermEnd): void {
     this.#acknowledgedSeq = Math.max(this.#acknowledgedSeq, term.durableSeq);
-    this.#cancelSnapshot?.();
+    this.#snapshots.stop();
     if (this.#mode !== 'serving') return;
     this.#c.log('warn', `term of epoch ${term.lease.epoch} ended: ${end.cause}: ${end.detail}`);
-    void this.#recover(end, term.lease);
+    this.#recovering = this.#recover(end, term.lease);
   }
 
   /** The database is older than what we have acknowledged: a failover lost events. Going on would hide it. */
   #halt(lastSeq: number): void {
     this.#mode = 'halted';
     this.#c.log('error', `halted: the journal ends at ${lastSeq}, but ${this.#acknowledgedSeq} was acknowledged`);
-    this.#giveUp(this.#unresolved);
-    this.#refuse(this.#mailbox.remove(() => true));
+    this.#waitingRoom.giveUp();
+    this.#waitingRoom.refuseAll();
   }
 
-  /** Nobody waits for a recovery for longer than `holdMs`. */
-  #holdBounded(): void {
-    const { runtime, options } = this.#c;
-    this.#cancelHold?.();
-    const since = runtime.monotonic();
-    const check = () => {
-      if (this.#mode !== 'recovering') return;
-      const now = runtime.monotonic();
-      const isOver = (entry: Entry) =>
-        now - Math.max(since, entry.deadlineAt - options.requestTimeoutMs) > options.holdMs || now > entry.deadlineAt;
-      this.#refuse(this.#mailbox.remove(isOver));
-      this.#giveUp(this.#unresolved.filter((entry) => now > entry.deadlineAt));
-      this.#cancelHold = runtime.timer(holdCheckMs, check);
-    };
-    this.#cancelHold = runtime.timer(holdCheckMs, check);
-  }
-
-  #refuse(entries: Entry[]): void {
-    for (const entry of entries) {
-      entry.answer(reject('unavailable', 'the tenant is recovering; come again', { retryAfterSeconds: 1 }));
-    }
-  }
-
-  #giveUp(entries: Entry[]): void {
-    for (const entry of entries) {
-      entry.answer(reject('timeout', 'the database has not said whether this was stored', { retryAfterSeconds: 1 }));
-    }
-  }
-
-  #armSnapshot(): void {
-    this.#cancelSnapshot?.();
-    this.#cancelSnapshot = this.#c.runtime.timer(this.#c.options.snapshotIntervalMs, () => {
-      const term = this.#term;
-      if (term === undefined || this.#mode !== 'serving') return;
-      this.#snapshotting = Promise.all([this.#saveSnapshot(term), this.#forgetKeys()]).then(() => {
-        this.#snapshotting = undefined;
-        if (this.#term === term && this.#mode === 'serving') this.#armSnapshot();
-      });
-    });
-  }
-
-  /** A snapshot that fails costs nothing but the next recovery's time. */
-  async #saveSnapshot(term: Term): Promise<void> {
-    if (this.#stores === undefined || this.#snapshot?.endSeq === term.state.seq) return;
-    const { tenantId, runtime, log } = this.#c;
-    try {
-      const manifest = await takeSnapshot(term, { tenantId, runtime, store: this.#stores.snapshots });
-      this.#metrics.snapshot(manifest === undefined ? 'void' : 'saved');
-      this.#snapshot = manifest ?? this.#snapshot;
-    } catch (error) {
-      this.#metrics.snapshot('failed');
-      log('warn', 'saving a snapshot failed', error);
-    }
-  }
-
-  /** Idempotency-Keys past their time leave the table; some at a time, so that it never takes long. */
-  async #forgetKeys(): Promise<void> {
-    const { runtime, log } = this.#c;
-    try {
-      await this.#stores?.projection.forgetKeys(runtime.now() - idempotencyKeptMs, keysForgottenMax);
-    } catch (error) {
-      log('warn', 'forgetting old Idempotency-Keys failed', error);
-    }
-  }
-
-  #reading(): ReturnType<Parameters<ShardMetrics['tenant']>[1]> {
+  #reading(): Reading {
     const term = this.#term;
     return {
       mailboxDepth: this.#mailbox.size,
       mailboxBytes: this.#mailbox.bytes,
-      counts: term?.state.counts ?? [],
-      queueLength: term?.state.queue.size ?? 0,
+      counts: term?.state.counts ?? this.#lastReading.counts,
+      queueLength: term?.state.queue.size ?? this.#lastReading.queueLength,
       unprojectedEvents: term === undefined ? 0 : term.durableSeq - term.projector.cursor,
       unprojectedBytes: term?.state.documents.pendingBytes ?? 0,
-      snapshotAt: this.#snapshot?.at,
-      snapshotBytes: this.#snapshot?.bytes ?? 0,
-      epoch: term?.lease.epoch ?? 0,
-      serving: this.#mode === 'serving',
+      snapshotAt: this.#snapshots.newest?.at,
+      snapshotBytes: this.#snapshots.newest?.bytes ?? 0,
+      epoch: term?.lease.epoch ?? this.#lastReading.epoch,
+      serving: this.#mode === 'serving' || (this.#mode === 'passive' && this.#hasServed && !this.#failing),
     };
   }
 }

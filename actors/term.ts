@@ -84,6 +84,7 @@ export class Term {
   #awaitingOrder: { entry: Entry; reply: Reply }[] = [];
   #lastNow: Instant = 0;
   #scheduled = false;
+  #paused = false;
   #ended = false;
   #sleep: { until: Instant; cancel: () => void } | undefined;
   #idle: (() => void)[] = [];
@@ -153,7 +154,7 @@ export class Term {
   /** Whether everybody who was taken is answered, and everything is durable. */
   get isIdle(): boolean {
     return (
-      this.#c.mailbox.size === 0 &&
+      (this.#paused || this.#c.mailbox.size === 0) &&
       this.#current === undefined &&
       this.#parking.isEmpty &&
       this.#awaitingOrder.length === 0 &&
@@ -188,6 +189,16 @@ export class Term {
       this.#idle.push(resolve);
       this.wake();
     });
+  }
+
+  /** Takes nothing more from the mailbox until `resume`; what was taken goes on. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.wake();
   }
 
   /** Stops every activity; what is in flight is for a successor to find out about. */
@@ -285,7 +296,7 @@ export class Term {
     const entry = this.#current ?? this.#parking.shift();
     this.#current = undefined;
     if (entry !== undefined) return entry;
-    return state.documents.pendingBytes > options.unprojectedBytesMax ? undefined : mailbox.shift();
+    return this.#paused || state.documents.pendingBytes > options.unprojectedBytesMax ? undefined : mailbox.shift();
   }
 
   /** True when the entry is decided, parked or answered; false when it has to go on in a later turn. */

@@ -47,7 +47,7 @@ async function empty(databaseUrl: string, ttlMs: number): Promise<number> {
     const lease = await takeLease({
       store: stores.lease,
       runtime: systemRuntime,
-      owner: () => ({ token: randomUUID(), pod: ownPod, url: '' }),
+      owner: { token: randomUUID(), pod: ownPod, url: '' },
       ttlMs,
       isGone,
       stopped: () => systemRuntime.monotonic() > until,

@@ -12,6 +12,7 @@ import { startEmbeddedPostgres } from '../stores/embedded/postgres.js';
 import { migrate } from '../stores/postgres/migrations.js';
 import { clusterKeyPath } from './cluster-key.js';
 import { demoKey } from './demo-key.js';
+import { placesOf } from './places.js';
 import { loadSettings, printSettings, redactUrls, type Settings } from './settings.js';
 import type { ShardConfig } from './shard.js';
 import { openTenantRegistry } from './tenant-registry.js';
@@ -149,6 +150,8 @@ function startShards(settings: Settings, dataDir: string, log: Logger): Client {
     snapshotDir: join(dataDir, 'snapshots'),
     url: `http://${settings.host}:${settings.port}`,
     options,
+    places: placesOf(settings.connectionsMax, settings.shards),
+    idleMs: settings.tenantIdleMs,
   };
   return new Client({
     shardFile: new URL('./shard.js', import.meta.url),

@@ -258,6 +258,24 @@ export const settingsTable = {
     },
     { min: megabyte, max: 64 * 1024 * megabyte },
   ),
+  connectionsMax: whole(
+    {
+      env: 'IWD_CONNECTIONS_MAX',
+      standard: '64',
+      description:
+        'Postgres sessions of all tenants together: a quarter for reads, two for each tenant that is active at a time.',
+    },
+    { min: 4, max: 10_000 },
+  ),
+  tenantIdleMs: duration(
+    {
+      env: 'IWD_TENANT_IDLE',
+      standard: 'PT5M',
+      description:
+        'Without a request or an event for this long a tenant leaves memory and gives its connections back; the next request brings it back.',
+    },
+    { min: 'PT1S', max: 'P7D' },
+  ),
   requestTimeoutMs: duration(
     {
       env: 'IWD_REQUEST_TIMEOUT',

@@ -7,9 +7,11 @@ import { TenantActor } from '../actors/tenant-actor.js';
 import type { ShardTask } from '../actors/wire.js';
 import { defaultCategories, defaultSchemas } from '../engine/default-settings.js';
 import { openFileSnapshots } from '../stores/file/snapshot-store.js';
+import { SessionPool } from '../stores/postgres/session-pool.js';
 import { openTenantStores } from '../stores/postgres/tenant-database.js';
 import { openRedisSnapshots } from '../stores/redis/snapshot-store.js';
 import { isGone, ownPod } from './owner.js';
+import type { Places } from './places.js';
 
 /** What the server tells its shard threads alike. Plain data. */
 export interface ShardConfig {
@@ -17,6 +19,9 @@ export interface ShardConfig {
   snapshotDir: string;
   url: string;
   options: ActorOptions;
+  places: Places;
+  /** After this long without a request or an event a tenant leaves memory. */
+  idleMs: number;
 }
 
 /** The task that a shard's thread runs for ever; resolves when the shard has drained. */
@@ -24,13 +29,17 @@ export default async function shard(task: ShardTask): Promise<void> {
   const config = workerData as ShardConfig;
   const redis = config.redisUrl === undefined ? undefined : openRedisSnapshots(config.redisUrl);
   const snapshots: SnapshotStore = redis ?? (await openFileSnapshots(config.snapshotDir));
+  const { active, reads } = config.places;
+  const sessions = new SessionPool({ perServer: reads });
   await runShard({
     ...task,
+    activeMax: active,
+    idleMs: config.idleMs,
     actorOf: ({ id: tenantId, databaseUrl }, context) =>
       new TenantActor({
         ...context,
         tenantId,
-        openStores: () => openTenantStores({ databaseUrl, tenantId, snapshots }),
+        openStores: () => openTenantStores({ databaseUrl, tenantId, snapshots, sessions }),
         options: config.options,
         stateOptions: {
           tenantId,
@@ -44,5 +53,6 @@ export default async function shard(task: ShardTask): Promise<void> {
       }),
   });
   task.port.close();
+  await sessions.close();
   await redis?.close();
 }

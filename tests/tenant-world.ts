@@ -51,7 +51,7 @@ export class TenantWorld {
   }
 
   /** Another actor on the same database, as another pod would have it. */
-  newActor(pod = 'test/1', runtime: Runtime = this.runtime): TenantActor {
+  newActor(pod = 'test/1', runtime: Runtime = this.runtime, onWanted?: () => void): TenantActor {
     const { options, log } = this;
     return new TenantActor({
       tenantId: 't',
@@ -67,6 +67,7 @@ export class TenantWorld {
       },
       owner: () => ({ token: `${pod}-${log.length}-${this.database.lease.epoch}`, pod, url: '' }),
       isGone: (other) => other === pod,
+      onWanted,
       metrics: new ShardMetrics(new Registry(), () => runtime.now()),
       log: (level, message, error) => {
         log.push(`${level}: ${message}${error === undefined ? '' : `: ${(error as Error).message}`}`);

@@ -156,7 +156,12 @@ export class Connection {
   #waiting = 0;
   #closed = false;
 
-  constructor(dialer: Dialer, databaseUrl: string, timeouts: Timeouts, onLost: (error: Error) => void = () => {}) {
+  constructor(
+    databaseUrl: string,
+    timeouts: Timeouts,
+    onLost: (error: Error) => void = () => {},
+    dialer: Dialer = { dial: connect },
+  ) {
     this.#dialer = dialer;
     this.#databaseUrl = databaseUrl;
     this.#timeouts = timeouts;

@@ -4,16 +4,18 @@ import { SearchRefused } from '../../actors/ports.js';
 import { missing, testDatabase } from '../conformance/test-database.js';
 import { Reader } from './reader.js';
 import { Searches } from './searches.js';
+import { SessionPool } from './session-pool.js';
 
 const skip = missing('TEST_DATABASE_URL');
 const database = testDatabase();
 
 async function withReader(work: (reader: Reader) => Promise<void>): Promise<void> {
-  const reader = new Reader(database.url);
+  const sessions = new SessionPool();
+  const reader = new Reader(database.url, sessions);
   try {
     await work(reader);
   } finally {
-    await reader.close();
+    await sessions.close();
   }
 }
 

@@ -24,8 +24,8 @@ export interface TenantDatabaseOptions {
 export async function openTenantStores(options: TenantDatabaseOptions): Promise<TenantStores> {
   const { databaseUrl, tenantId, snapshots, onDisconnect } = options;
   const sessions = options.sessions ?? new SessionPool();
-  const commits = new Connection(sessions.dialer, databaseUrl, commitTimeouts, onDisconnect);
-  const writer = new Connection(sessions.dialer, databaseUrl, batchTimeouts);
+  const commits = new Connection(databaseUrl, commitTimeouts, onDisconnect, sessions.dialer);
+  const writer = new Connection(databaseUrl, batchTimeouts, undefined, sessions.dialer);
   const reader = new Reader(databaseUrl, sessions);
   const lease = new PostgresLeaseStore(commits, tenantId);
   const close = async () => {
