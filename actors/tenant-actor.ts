@@ -291,6 +291,8 @@ export class TenantActor {
 
   /** Sends a copy of the state to whoever asks for it through the port. */
   offerCopy(port: MessagePort): void {
+    this.#usedAt = this.#c.runtime.monotonic();
+    if (this.#mode === 'passive') this.#c.onWanted?.();
     offerState(port, this.#c.runtime, () => (this.#mode === 'serving' ? this.#term : undefined));
   }
 

@@ -191,6 +191,11 @@ describe('when Postgres is in trouble', { skip: missing('TEST_DATABASE_URL') }, 
     assert.equal(outcome.kind === 'refused' && outcome.transient && outcome.sqlState, '08001');
     await assert.rejects(open());
     server = await startServer();
-    assert.deepEqual(await stores.journal.commit(lease, events(1, 1)), { kind: 'committed' });
+    // A database that was away is not asked at every turn.
+    const backAt = performance.now();
+    let again = outcome;
+    while (again.kind === 'refused') again = await stores.journal.commit(lease, events(1, 1));
+    assert.deepEqual(again, { kind: 'committed' });
+    assert.ok(performance.now() - backAt < 1100);
   });
 });
