@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { auditCommand } from './iwd/audit.js';
 import { migrateCommand } from './iwd/migrate.js';
 import { secretsCommand } from './iwd/secrets.js';
+import { settingsCommand } from './iwd/settings.js';
 
 /** The command line of operators. Each noun or verb is a file of bin/iwd/ that exports its command. */
 const program = new Command('iwd')
@@ -10,7 +11,8 @@ const program = new Command('iwd')
   .showHelpAfterError('(iwd --help says more)')
   .addCommand(auditCommand())
   .addCommand(migrateCommand())
-  .addCommand(secretsCommand());
+  .addCommand(secretsCommand())
+  .addCommand(settingsCommand());
 
 try {
   await program.parseAsync();
