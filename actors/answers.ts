@@ -2,6 +2,7 @@ import { type AuditPage, auditPageJson, withTimes } from '../engine/audit-log.js
 import { formatInstant } from '../engine/instant.js';
 import { itemJson, overrideJson } from '../engine/item-json.js';
 import { overrideAt } from '../engine/overrides.js';
+import type { FilterVersion } from '../engine/saved-filter.js';
 import { type Setting, type SettingsKind, settingsKinds } from '../engine/settings.js';
 import type { TenantState } from '../engine/state.js';
 import type { Instant, WorkItem } from '../engine/work-item.js';
@@ -65,6 +66,21 @@ export function searchAnswer(
   const { next, total, totalIsAtLeast, isStale } = about;
   const rest = { next, total, totalIsAtLeast, at: formatInstant(about.at), ...(isStale && { stale: true }) };
   return { status: 200, json: `{"items":[${texts.join(',')}],${JSON.stringify(rest).slice(1)}` };
+}
+
+/** One saved filter; nobody but who may see it asks for its answer. */
+export function filterAnswer(state: TenantState, id: string, status: Answer['status'] = 200): Answer {
+  const filter = state.filters.find(id) as FilterVersion;
+  return { status, json: JSON.stringify(filterView(filter)), version: filter.version };
+}
+
+export function filtersAnswer(filters: readonly FilterVersion[]): Answer {
+  return { status: 200, json: JSON.stringify({ filters: filters.map(filterView) }) };
+}
+
+function filterView({ id, name, shared, owner, filter, sort, version, at }: FilterVersion): object {
+  const updatedDateTime = at === undefined ? null : formatInstant(at);
+  return { id, name, shared, owner: owner ?? null, filter, sort: sort ?? null, version, updatedDateTime };
 }
 
 /** The queue's head in exact order at one instant. */

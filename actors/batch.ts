@@ -1,9 +1,18 @@
-import { type Event, type ItemDeleted, type ItemEvent, isNote, type Note } from '../engine/event.js';
+import {
+  type Event,
+  type FilterChanged,
+  type ItemDeleted,
+  type ItemEvent,
+  isFilterChanged,
+  isNote,
+  type Note,
+} from '../engine/event.js';
+import type { FilterChange } from '../engine/saved-filter.js';
 import { contentOf, isSettingsReplaced } from '../engine/settings.js';
 import type { TenantState } from '../engine/state.js';
 import type { WorkItem } from '../engine/work-item.js';
 import type { Entry } from './entry.js';
-import type { HistoryEntry, KeyRecord, SettingsRecord, TenantEntry } from './ports.js';
+import type { FilterRecord, HistoryEntry, KeyRecord, SettingsRecord, TenantEntry } from './ports.js';
 import type { Reply } from './request.js';
 
 /** Attribute bytes of one journal row. */
@@ -23,6 +32,7 @@ export class Batch {
   readonly history: HistoryEntry[] = [];
   readonly keys: KeyRecord[] = [];
   readonly settings: SettingsRecord[] = [];
+  readonly filters: FilterRecord[] = [];
   readonly entries: TenantEntry[] = [];
   /** Who waits for this batch: how many of the entry's commands are decided with it, and its reply when that is all. */
   readonly waiters: { entry: Entry; decided: number; reply?: Reply }[] = [];
@@ -64,6 +74,13 @@ export class Batch {
       this.entries.push({ seq, at, type: event.type, by, from: event.from, details: { version } });
       return;
     }
+    if (isFilterChanged(event)) {
+      const change: FilterChange =
+        event.type === 'filterSaved' ? [event.filter.id, event.filter] : [event.filterId, null];
+      this.filters.push({ seq, change });
+      this.entries.push(filterEntry(event, seq));
+      return;
+    }
     if (isNote(event)) {
       this.entries.push(noteEntry(event, seq));
       return;
@@ -92,6 +109,14 @@ export class Batch {
     this.deleted.push(id);
     this.history.push({ itemId: id, seq, at, type: 'deleted', by, from, version, status, details: {} });
   }
+}
+
+/** Who saved or removed which filter; what it asks is in the filter itself. */
+function filterEntry(event: FilterChanged, seq: number): TenantEntry {
+  const { type, at, by, from } = event;
+  if (event.type === 'filterRemoved') return { seq, at, type, by, from, details: { filter: event.filterId } };
+  const { id, name, shared } = event.filter;
+  return { seq, at, type, by, from, details: { filter: id, name, shared } };
 }
 
 /** Digests are for the verification of the journal, not for people. */

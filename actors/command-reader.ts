@@ -4,6 +4,7 @@ import { isObject, parseDraft } from '../engine/draft.js';
 import { parseInstant } from '../engine/instant.js';
 import { itemFieldsBytesMax } from '../engine/limits.js';
 import { type Fault, fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
+import { checkSavedFilter } from '../engine/saved-filter.js';
 import { documentsOf } from '../engine/settings.js';
 import { checkImport, checkSettings, contentsOf } from '../engine/settings-check.js';
 import type { TenantState } from '../engine/state.js';
@@ -12,7 +13,18 @@ import type { Request } from './request.js';
 
 type Writing = Extract<
   Request,
-  { op: 'create' | 'createMany' | 'update' | 'command' | 'next' | 'putSettings' | 'importSettings' }
+  {
+    op:
+      | 'create'
+      | 'createMany'
+      | 'update'
+      | 'command'
+      | 'next'
+      | 'putSettings'
+      | 'importSettings'
+      | 'putFilter'
+      | 'deleteFilter';
+  }
 >;
 
 /**
@@ -39,6 +51,12 @@ export function readCommands(request: Writing, state: TenantState, now: Instant)
       return [readSettings(request, state)];
     case 'importSettings':
       return [readImport(request, state)];
+    case 'putFilter':
+      return [readFilter(request)];
+    case 'deleteFilter': {
+      const { filterId, ifMatch, by, from } = request;
+      return [{ type: 'removeFilter', filterId, ifMatch, by, from }];
+    }
   }
 }
 
@@ -159,6 +177,16 @@ function readImport(request: Extract<Writing, { op: 'importSettings' }>, state: 
     ({ kind, document }) => JSON.stringify(document) !== JSON.stringify(inForce[kind]),
   );
   return { type: 'importSettings', contents, by, from };
+}
+
+function readFilter(request: Extract<Writing, { op: 'putFilter' }>): Command | Rejection {
+  const body = decodeBody(request.body);
+  if (isRejection(body)) return body;
+  const { filterId, ifMatch, by, from } = request;
+  const checked = checkSavedFilter(filterId, body);
+  return 'faults' in checked
+    ? refusal(checked.faults)
+    : { type: 'saveFilter', saved: checked.saved, ifMatch, by, from };
 }
 
 /** What a GET adds to the document: whoever reads, changes and writes it back need not take it out. */

@@ -2,6 +2,7 @@ import type { AuditPage, AuditQuery } from '../engine/audit-log.js';
 import type { Event } from '../engine/event.js';
 import type { Filter } from '../engine/filter.js';
 import type { SortKey, SortPosition } from '../engine/item-sort.js';
+import type { FilterChange } from '../engine/saved-filter.js';
 import type { SettingsContent } from '../engine/settings.js';
 import type { Instant, Status, WorkItem } from '../engine/work-item.js';
 
@@ -126,6 +127,11 @@ export type SettingsRecord = { seq: number; version: number; at: Instant; by?: s
 
 /** Who published a version of settings, and when. */
 export type SettingsVersion = Pick<SettingsRecord, 'version' | 'at' | 'by'>;
+/** What has become of a saved filter with the event of this number. */
+export interface FilterRecord {
+  seq: number;
+  change: FilterChange;
+}
 
 /** What the journal's events after `fromSeq` up to `toSeq` leave behind: one row an item, whatever its events. */
 export interface Projection {
@@ -137,6 +143,7 @@ export interface Projection {
   history: readonly HistoryEntry[];
   keys: readonly KeyRecord[];
   settings: readonly SettingsRecord[];
+  filters: readonly FilterRecord[];
   entries: readonly TenantEntry[];
 }
 
@@ -217,6 +224,8 @@ export interface ProjectionStore {
   settings(kind: SettingsRecord['kind'], version?: number): Promise<SettingsRecord | undefined>;
   /** The versions of a kind below `beforeVersion`, newest first, at most `limit`, without their documents. */
   settingsVersions(kind: SettingsRecord['kind'], beforeVersion: number, limit: number): Promise<SettingsVersion[]>;
+  /** What has become of each saved filter that was ever changed. */
+  filters(): Promise<FilterChange[]>;
   /** Calls back with slices of at most `sliceItems` open items. */
   scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void>;
   /** Calls back with the captureIds and Idempotency-Keys ever seen, for the filter of known keys. */

@@ -123,6 +123,7 @@ export class Projector {
       ...rowsOf(batches),
       keys: batches.flatMap((batch) => batch.keys),
       settings: batches.flatMap((batch) => batch.settings),
+      filters: batches.flatMap((batch) => batch.filters),
       entries: batches.flatMap((batch) => batch.entries),
     };
     const done = (await this.#options.store.project(projection)) ? batches : await this.#doneBefore();

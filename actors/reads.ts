@@ -1,4 +1,5 @@
 import { readAuditCursor } from '../engine/audit-log.js';
+import { noFilter } from '../engine/filter-decision.js';
 import type { Needs } from '../engine/needs.js';
 import { fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
@@ -6,6 +7,8 @@ import { type Instant, type Status, statuses, type WorkItem } from '../engine/wo
 import {
   auditAnswer,
   explainAnswer,
+  filterAnswer,
+  filtersAnswer,
   historyAnswer,
   itemAnswer,
   pageAnswer,
@@ -66,6 +69,10 @@ export class Reads {
         return this.#search(request, now);
       case 'audit':
         return this.#audit(request);
+      case 'getFilters':
+        return { reply: filtersAnswer(this.#c.state.filters.list(request.by)) };
+      case 'getFilter':
+        return { reply: this.#filter(request) };
       case 'getSettings':
         return this.#settings(request);
       case 'settingsVersions':
@@ -137,7 +144,8 @@ export class Reads {
   }
 
   #search(request: Extract<Request, { op: 'search' }>, now: Instant): Outcome {
-    const question = readQuestion(request.body, now, () => undefined);
+    const { filters } = this.#c.state;
+    const question = readQuestion(request.body, now, (id) => filters.question(id, request.by));
     if (isRejection(question)) return { reply: question };
     return {
       later: async () => {
@@ -166,6 +174,11 @@ export class Reads {
       at: search.now,
       isStale,
     });
+  }
+
+  #filter({ filterId, by }: Extract<Request, { op: 'getFilter' }>): Reply {
+    const { state } = this.#c;
+    return state.filters.visible(filterId, by) === undefined ? noFilter(filterId) : filterAnswer(state, filterId);
   }
 
   #history(request: Extract<Request, { op: 'history' }>): Outcome {

@@ -110,10 +110,10 @@ test('the memory is the same wherever the follower stood when the owner died', a
       assert.equal(cursor, database.cursor);
       const [batch] = unprojected;
       assert.equal(batch.toSeq, row.seq + row.eventCount - 1);
-      const { keys, settings, entries, toSeq } = batch;
+      const { keys, settings, filters, entries, toSeq } = batch;
       const stores = openMemoryStores(database);
       const rows = rowsOf([batch]);
-      assert.ok(await stores.projection.project({ fromSeq: cursor, toSeq, ...rows, keys, settings, entries }));
+      assert.ok(await stores.projection.project({ fromSeq: cursor, toSeq, ...rows, keys, settings, filters, entries }));
     }
     for (const [id, item] of world.database.items) assert.ok(database.items.get(id)!.version >= item.version);
     written.push(structuredClone([database.items, database.history, database.keys, database.settings]));

@@ -126,6 +126,7 @@ async function fromTables(context: RecoveryContext): Promise<TenantState> {
   const { projection } = context.stores;
   const state = new TenantState(context.stateOptions);
   state.restoreSettings(await storedSettings(projection));
+  state.filters.restore(await projection.filters());
   await projection.scanKnown(({ captureIds, keys }) => {
     for (const captureId of captureIds) state.known.add(`c:${captureId}`);
     for (const key of keys) state.known.add(`k:${key}`);
@@ -235,9 +236,9 @@ async function projectNow(
   batches: readonly Batch[],
 ): Promise<number> {
   for (const batch of batches) {
-    const { keys, settings, entries, toSeq } = batch;
+    const { keys, settings, filters, entries, toSeq } = batch;
     const rows = rowsOf([batch]);
-    if (!(await projection.project({ fromSeq: cursor, toSeq, ...rows, keys, settings, entries }))) {
+    if (!(await projection.project({ fromSeq: cursor, toSeq, ...rows, keys, settings, filters, entries }))) {
       throw new Error('the follower is moved by another owner');
     }
     cursor = toSeq;

@@ -45,6 +45,10 @@ export type Request = (
   | { op: 'exportSettings' }
   /** All kinds of the body are checked together, and published in one commit. */
   | { op: 'importSettings'; body: Uint8Array; dryRun?: boolean }
+  | { op: 'getFilters' }
+  | { op: 'getFilter'; filterId: string }
+  | { op: 'putFilter'; filterId: string; body: Uint8Array; ifMatch?: number }
+  | { op: 'deleteFilter'; filterId: string; ifMatch?: number }
   | { op: 'putSettings'; kind: SettingsKind; body: Uint8Array; ifMatch?: number }
 ) & {
   /** Name of the caller's API key, kept in the history. */

@@ -6,7 +6,7 @@ import { needsAhead, needsOf } from '../engine/needs.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
-import { itemAnswer, previewAnswer, settingsAnswer } from './answers.js';
+import { filterAnswer, itemAnswer, previewAnswer, settingsAnswer } from './answers.js';
 import type { Batch } from './batch.js';
 import { addLine, linesAnswer } from './bulk-lines.js';
 import { importAnswer, importPreview } from './bundle-answer.js';
@@ -310,6 +310,8 @@ export class Term {
       case 'explain':
       case 'list':
       case 'search':
+      case 'getFilters':
+      case 'getFilter':
       case 'history':
       case 'audit':
       case 'getSettings':
@@ -387,6 +389,7 @@ export class Term {
     if (command.type === 'next' && events.length > 0) this.#clock.taken();
     const published = publishedAnswer(state, request, events);
     if (published !== undefined) return published;
+    if (request.op === 'putFilter') return filterAnswer(state, request.filterId, outcome.status);
     if (itemId === undefined || request.op === 'createMany') return { ...outcome, id: itemId };
     const item = state.documents.get(itemId);
     // Only an answer that is given again can be about an item that is no more.

@@ -209,6 +209,13 @@ const pathParameters: Json = {
     schema: { type: 'string' },
     example: '9350e2fc-a1dd-4c65-8d40-1f75a2e080dd',
   },
+  filterId: {
+    name: 'filterId',
+    in: 'path',
+    required: true,
+    schema: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,64}$' },
+    example: 'overdue',
+  },
   id: { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' }, example: workItemId },
   name: { name: 'name', in: 'path', required: true, schema: { type: 'string' }, example: 'Night shift' },
 };

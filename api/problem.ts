@@ -7,7 +7,6 @@ const httpProblems = {
   'bad-request': { status: 400, title: 'The HTTP request is malformed' },
   forbidden: { status: 403, title: 'The credentials do not allow this' },
   'cross-site': { status: 403, title: 'The request lacks the proof that a page of this server sent it' },
-  conflict: { status: 409, title: 'It conflicts with what is there' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'not-configured': { status: 503, title: 'The server is not set up for this' },
   'database-unusable': { status: 502, title: 'The tenant’s database cannot be used' },

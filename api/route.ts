@@ -14,6 +14,8 @@ import { type Query, readQuery } from './query.js';
 /** What a request says, checked, before it becomes the engine's. */
 export interface Asked {
   id: string;
+  /** What stands in the path in place of other names in braces. */
+  path: Readonly<Record<string, string>>;
   query: Query;
   body: unknown;
   ifMatch?: number;
@@ -49,6 +51,15 @@ const translations: Record<string, Translate> = {
     limit: query.limit ?? pageItemsDefault,
     cursor: query.cursor,
   }),
+  'get-filters': () => ({ op: 'getFilters' }),
+  'get-filter': ({ path }) => ({ op: 'getFilter', filterId: path.filterId! }),
+  'save-filter': ({ path, body, ifMatch }) => ({
+    op: 'putFilter',
+    filterId: path.filterId!,
+    body: body as Buffer,
+    ifMatch,
+  }),
+  'remove-filter': ({ path, ifMatch }) => ({ op: 'deleteFilter', filterId: path.filterId!, ifMatch }),
   search: ({ body }) => ({ op: 'search', body: body as Buffer }),
   next: ({ body }) => ({ op: 'next', agentId: (body as { agentId: string }).agentId }),
   get: ({ id }) => ({ op: 'get', id }),
@@ -138,7 +149,7 @@ export function readAsked(
   if (id === undefined) return reject('not-found', 'There is no work item with this id.');
   const { body } = request;
   if (operation.body?.kind === 'raw' && body === undefined) return reject('invalid-json', 'A body is required here.');
-  const asked: Asked = { id, query, body };
+  const asked: Asked = { id, path: request.params as Asked['path'], query, body };
   if (operation.takesIfMatch) {
     const ifMatch = readIfMatch(request.headers['if-match']);
     if (isRejection(ifMatch)) return ifMatch;

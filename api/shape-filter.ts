@@ -6,6 +6,7 @@ import {
   pageItemsDefault,
   pageItemsMax,
   sortFieldsMax,
+  textLengthMax,
 } from '../engine/limits.js';
 
 /** The shapes around filters: they document what `engine/filter-parser.ts` and `engine/item-sort.ts` read. */
@@ -60,11 +61,34 @@ const sort = Type.Array(
   },
 );
 
+const savedExample = { name: 'Due soon, north', shared: true, filter: filterExample, sort: sortExample };
+
+const savedFilter = Type.Object(
+  {
+    id: Type.Optional(Type.String({ description: 'As in the path.' })),
+    name: Type.String({ minLength: 1, maxLength: textLengthMax }),
+    shared: Type.Optional(
+      Type.Boolean({ description: 'True: everybody of the tenant sees it. False, the default: its owner only.' }),
+    ),
+    owner: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'Who saved it first.' })),
+    filter: filterReference,
+    sort: Type.Optional(Type.Union([Type.Ref('#/components/schemas/Sort'), Type.Null()])),
+    version: Type.Optional(Type.Integer({ description: 'The ETag.' })),
+    updatedDateTime: Type.Optional(Type.Union([Type.String({ format: 'date-time' }), Type.Null()])),
+  },
+  { ...closed, examples: [savedExample] },
+);
+
 const cursor = Type.Union([Type.String(), Type.Null()], { description: '`next` of the page before.' });
 
 export const filterShapes = {
   Filter: filter,
   Sort: sort,
+  SavedFilter: savedFilter,
+  SavedFilters: Type.Object(
+    { filters: Type.Array(Type.Ref('#/components/schemas/SavedFilter')) },
+    { examples: [{ filters: [savedExample] }] },
+  ),
   Search: Type.Object(
     {
       filter: Type.Optional(filterReference),

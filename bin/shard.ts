@@ -5,7 +5,7 @@ import type { SnapshotStore } from '../actors/ports.js';
 import { runShard } from '../actors/shard.js';
 import { TenantActor } from '../actors/tenant-actor.js';
 import type { ShardTask } from '../actors/wire.js';
-import { defaultCategories, defaultSchemas } from '../engine/default-settings.js';
+import { defaultCategories, defaultFilters, defaultSchemas } from '../engine/default-settings.js';
 import { openFileSnapshots } from '../stores/file/snapshot-store.js';
 import { SessionPool } from '../stores/postgres/session-pool.js';
 import { openTenantStores } from '../stores/postgres/tenant-database.js';
@@ -47,6 +47,7 @@ export default async function shard(task: ShardTask): Promise<void> {
           documentBytesMax: config.options.documentBytesMax,
           categories: defaultCategories,
           schemas: defaultSchemas,
+          filters: defaultFilters,
         },
         owner: () => ({ token: randomUUID(), pod: ownPod, url: config.url }),
         isGone,

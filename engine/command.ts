@@ -1,5 +1,6 @@
 import type { Note } from './event.js';
 import type { Personal } from './personal.js';
+import type { SavedFilter } from './saved-filter.js';
 import type { SettingsContent } from './settings.js';
 import type { Draft, Instant } from './work-item.js';
 
@@ -11,6 +12,8 @@ export type Command =
   | Next
   | { type: 'expire' | 'activateDue'; id: string }
   | ReplaceSettings
+  | SaveFilter
+  | RemoveFilter
   | Erase
   | { type: 'note'; note: NoteContent; by?: string; from?: string }
   | ImportSettings;
@@ -50,6 +53,18 @@ export interface ImportSettings {
   contents: readonly SettingsContent[];
   by?: string;
   from?: string;
+}
+
+export interface SaveFilter extends Caller {
+  type: 'saveFilter';
+  saved: SavedFilter;
+  ifMatch?: number;
+}
+
+export interface RemoveFilter extends Caller {
+  type: 'removeFilter';
+  filterId: string;
+  ifMatch?: number;
 }
 
 export interface Create extends Caller {

@@ -11,11 +11,12 @@ import type {
 } from './command.js';
 import { expiresTooEarly, isExpiredAt } from './draft.js';
 import type { Event, ItemMoved, Move } from './event.js';
+import { removeFilter, saveFilter } from './filter-decision.js';
 import { itemRecord } from './item-record.js';
 import { readyStatus, refuseStep } from './life-cycle.js';
 import { mergePatch } from './patch.js';
 import { erasureOf } from './personal.js';
-import { fault, isRejection, type Rejection, reject } from './rejection.js';
+import { fault, isRejection, type Rejection, reject, versionMismatch } from './rejection.js';
 import { settingsReplaced } from './settings.js';
 import type { TenantState } from './state.js';
 import { deleted, recategorized, reprioritized } from './supervision.js';
@@ -54,6 +55,10 @@ export function decide(state: TenantState, command: Command, now: Instant, newId
       return due(state, command.id, now, 'expired');
     case 'replaceSettings':
       return replaceSettings(state, command, now);
+    case 'saveFilter':
+      return saveFilter(state, command, now);
+    case 'removeFilter':
+      return removeFilter(state, command, now);
     case 'erase':
       return erase(state, command, now);
     case 'note':
@@ -350,7 +355,7 @@ function keyed(event: Event, command: Create | Update | ItemCommand | Next, stat
 function replaceSettings(state: TenantState, command: ReplaceSettings, now: Instant): Decision | Rejection {
   const { content, ifMatch, by, from } = command;
   const { version } = state.settings[content.kind];
-  if (ifMatch !== undefined && ifMatch !== version) return mismatch(version);
+  if (ifMatch !== undefined && ifMatch !== version) return versionMismatch(version);
   return { events: [settingsReplaced(content, { at: now, by, from, version: version + 1 })], status: 200 };
 }
 
@@ -367,11 +372,5 @@ function notFound(id: string): Rejection {
 }
 
 function refuseVersion(item: WorkItem, ifMatch: number | undefined): Rejection | undefined {
-  return ifMatch === undefined || ifMatch === item.version ? undefined : mismatch(item.version);
-}
-
-function mismatch(version: number): Rejection {
-  return reject('version-mismatch', `the version is ${version} now; read it again and decide anew`, {
-    facts: { version },
-  });
+  return ifMatch === undefined || ifMatch === item.version ? undefined : versionMismatch(item.version);
 }

@@ -1,4 +1,5 @@
 import type { CategoryDocument } from './category.js';
+import type { SavedFilter } from './saved-filter.js';
 import type { SchemaDocument } from './schema.js';
 
 /**
@@ -22,4 +23,45 @@ export const defaultSchemas: readonly SchemaDocument[] = [
 
 export const defaultCategories: readonly CategoryDocument[] = [
   { id: 'general', parent: null, name: 'General', rule: 'true', schema: 'standard' },
+];
+
+const open = { field: 'status', op: 'in', value: ['scheduled', 'queued', 'assigned', 'held', 'errorheld'] };
+const byDue = [{ field: 'dueDateTime', order: 'asc' }];
+
+/** What whoever looks after a queue asks first. */
+export const defaultFilters: readonly SavedFilter[] = [
+  {
+    id: 'overdue',
+    name: 'Overdue',
+    shared: true,
+    filter: { and: [open, { field: 'dueDateTime', op: 'lt', value: 'now' }] },
+    sort: byDue,
+  },
+  {
+    id: 'due-soon',
+    name: 'Due within 2 hours',
+    shared: true,
+    filter: {
+      and: [
+        open,
+        { field: 'dueDateTime', op: 'ge', value: 'now' },
+        { field: 'dueDateTime', op: 'lt', value: 'now+PT2H' },
+      ],
+    },
+    sort: byDue,
+  },
+  {
+    id: 'held',
+    name: 'On hold',
+    shared: true,
+    filter: { field: 'status', op: 'eq', value: 'held' },
+    sort: [{ field: 'heldDateTime', order: 'asc' }],
+  },
+  { id: 'errors', name: 'Errors', shared: true, filter: { field: 'status', op: 'eq', value: 'errorheld' } },
+  {
+    id: 'unassigned',
+    name: 'Waiting for an agent',
+    shared: true,
+    filter: { field: 'status', op: 'eq', value: 'queued' },
+  },
 ];

@@ -1,5 +1,6 @@
 import type { CalendarDocument } from './calendar.js';
 import type { CategoryDocument } from './category.js';
+import type { FilterVersion } from './saved-filter.js';
 import type { SchemaDocument } from './schema.js';
 import type { Instant, Status, WorkItem } from './work-item.js';
 
@@ -7,12 +8,15 @@ import type { Instant, Status, WorkItem } from './work-item.js';
  * What has happened, in the past tense: the only way that state changes, and what the journal keeps for ever. An event
  * says the outcome, not the reasoning, so that replaying it needs no rule, no clock and no randomness.
  */
-export type Event = ItemEvent | SettingsReplaced | Note;
+export type Event = ItemEvent | SettingsReplaced | FilterChanged | Note;
 
 export type ItemEvent = ItemCreated | ItemUpdated | ItemMoved | ItemDeleted;
 
 /** A settings document was replaced as a whole; `settings.ts` knows the kinds. */
 export type SettingsReplaced = CategoriesReplaced | PrioritizationReplaced | CalendarsReplaced;
+
+/** A saved filter came, changed or went. */
+export type FilterChanged = FilterSaved | FilterRemoved;
 
 /** Something happened to the tenant and changes no state: kept for the audit log. */
 export type Note = ErasureAnnounced | SubjectErased | SubjectExported;
@@ -98,6 +102,16 @@ export interface CalendarsReplaced extends Common {
   calendars: CalendarDocument[];
 }
 
+export interface FilterSaved extends Common {
+  type: 'filterSaved';
+  filter: FilterVersion;
+}
+
+export interface FilterRemoved extends Common {
+  type: 'filterRemoved';
+  filterId: string;
+}
+
 /** An erasure is about to rewrite rows of the journal: what their events' SHA-256 will be. */
 export interface ErasureAnnounced extends Common {
   type: 'erasureAnnounced';
@@ -123,4 +137,8 @@ const notes: ReadonlySet<string> = new Set(['erasureAnnounced', 'subjectErased',
 
 export function isNote(event: Event): event is Note {
   return notes.has(event.type);
+}
+
+export function isFilterChanged(event: Event): event is FilterChanged {
+  return event.type === 'filterSaved' || event.type === 'filterRemoved';
 }

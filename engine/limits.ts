@@ -32,6 +32,10 @@ export const filterValuesMax = 1000;
 export const filterTextLengthMax = 1024;
 /** Keys of one `attributes.` path. */
 export const filterPathMax = 16;
+/** Filters that a tenant saves, those that one caller saved, and bytes of one with its order. */
+export const savedFiltersMax = 2000;
+export const savedFiltersOwnedMax = 200;
+export const savedFilterBytesMax = 16 * 1024;
 /** Fields that one order of a query names. */
 export const sortFieldsMax = 4;
 /** Characters of a client's Idempotency-Key. */

@@ -38,6 +38,8 @@ export function needsOf(
       needHeads(state, now, needs);
       break;
     case 'replaceSettings':
+    case 'saveFilter':
+    case 'removeFilter':
     case 'note':
     case 'importSettings':
       break;

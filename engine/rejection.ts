@@ -17,6 +17,7 @@ export const rejections = {
   'not-found': { status: 404, title: 'There is no such thing' },
   'illegal-transition': { status: 409, title: 'The item is in a state that does not allow this' },
   gone: { status: 410, title: 'The item has been deleted' },
+  conflict: { status: 409, title: 'It conflicts with what is there' },
   'capture-conflict': { status: 409, title: 'The captureId belongs to an item with other content' },
   'version-mismatch': { status: 412, title: 'The item has changed since' },
   'too-large': { status: 413, title: 'The content is larger than allowed' },
@@ -61,6 +62,13 @@ export function reject(
 /** A rejection for one faulty field. */
 export function fault(pointer: string, code: RejectionCode, detail: string): Rejection {
   return reject(code, detail, { faults: [{ pointer, code, detail }] });
+}
+
+/** A rejection because of If-Match: what was read is no longer so. */
+export function versionMismatch(version: number): Rejection {
+  return reject('version-mismatch', `the version is ${version} now; read it again and decide anew`, {
+    facts: { version },
+  });
 }
 
 export function isRejection(value: unknown): value is Rejection {

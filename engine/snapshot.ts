@@ -1,11 +1,12 @@
 import { Packr } from 'msgpackr';
 import { KnownKeys } from './known-keys.js';
+import type { FilterChange } from './saved-filter.js';
 import type { Settings } from './settings.js';
 import type { TenantState } from './state.js';
 import type { Instant } from './work-item.js';
 
 /** Grows with every change of what a chunk holds; a snapshot of another format is not read. */
-export const snapshotFormat = 4;
+export const snapshotFormat = 5;
 /** Open items of one chunk: about 90 bytes each, so that a chunk stays below 256 KB. */
 export const chunkItems = 2500;
 const knownBytesAChunk = 240 * 1024;
@@ -29,6 +30,7 @@ interface ItemsChunk {
 interface SettingsChunk {
   kind: 'settings';
   settings: Settings;
+  filters: readonly FilterChange[];
 }
 
 interface KnownChunk {
@@ -60,7 +62,7 @@ export class SnapshotWriter {
   constructor(state: TenantState, itemsMax = chunkItems) {
     this.#state = state;
     this.#itemsMax = itemsMax;
-    this.#add({ kind: 'settings', settings: state.settings });
+    this.#add({ kind: 'settings', settings: state.settings, filters: state.filters.changes });
   }
 
   /** Copies the next slots; true when all are copied. */
@@ -165,6 +167,7 @@ export class SnapshotReader {
 
   #settings(chunk: SettingsChunk): void {
     this.#state.restoreSettings(chunk.settings);
+    this.#state.filters.restore(chunk.filters);
   }
 
   #items(chunk: ItemsChunk, isWanted?: (index: number) => boolean): void {

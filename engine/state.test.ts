@@ -276,6 +276,8 @@ class Run {
         this.published = { ...this.published, schemas: event.schemas };
         break;
       case 'calendarsReplaced':
+      case 'filterSaved':
+      case 'filterRemoved':
       case 'erasureAnnounced':
       case 'subjectErased':
       case 'subjectExported':

@@ -12,6 +12,7 @@ import { overrideUnits } from './overrides.js';
 import { compilePrioritization, type Prioritization } from './prioritization.js';
 import { UniversalQueue } from './queue.js';
 import type { Rebuild } from './queue-rebuild.js';
+import { type SavedFilter, SavedFilters } from './saved-filter.js';
 import type { SchemaDocument } from './schema.js';
 import { contentOf, type Settings } from './settings.js';
 import { type Draft, type Instant, type Status, statuses, type WorkItem } from './work-item.js';
@@ -24,6 +25,8 @@ export interface StateOptions {
   categories: readonly CategoryDocument[];
   schemas: readonly SchemaDocument[];
   calendars?: readonly CalendarDocument[];
+  /** Saved filters that the tenant begins with. */
+  filters?: readonly SavedFilter[];
 }
 
 /** The answer of a request that carried an Idempotency-Key. */
@@ -75,6 +78,7 @@ export class TenantState {
   prioritization: Prioritization;
   /** What was published last, as the clients wrote it. */
   settings: Settings;
+  readonly filters: SavedFilters;
   /** Number of the last event applied. */
   seq = 0;
   /** The order of newer settings while it is built beside the one in force. */
@@ -91,6 +95,7 @@ export class TenantState {
       prioritization: { version: 0, document: options.schemas },
       calendars: { version: 0, document: options.calendars ?? [] },
     };
+    this.filters = new SavedFilters(options.filters ?? []);
     this.prioritization = mustCompileSchemas(options.schemas);
     this.categories = mustCompileCategories(options.categories);
     this.#inForce = this.#orderSettings();
@@ -123,6 +128,12 @@ export class TenantState {
       case 'prioritizationReplaced':
       case 'calendarsReplaced':
         this.#publish(event);
+        break;
+      case 'filterSaved':
+        this.filters.set(event.filter.id, event.filter);
+        break;
+      case 'filterRemoved':
+        this.filters.set(event.filterId, null);
         break;
       case 'erasureAnnounced':
       case 'subjectErased':

@@ -5,7 +5,7 @@ import type { Answer, Reply, Request } from '../actors/request.js';
 import { TenantActor } from '../actors/tenant-actor.js';
 import { ShardMetrics } from '../actors/tenant-metrics.js';
 import { TestRuntime } from '../actors/test-runtime.js';
-import { defaultCategories, defaultSchemas } from '../engine/default-settings.js';
+import { defaultCategories, defaultFilters, defaultSchemas } from '../engine/default-settings.js';
 import { MemoryDatabase } from '../stores/memory/database.js';
 import { type Fault, type FaultPlan, faultyStores } from '../stores/memory/faulty.js';
 import { MemorySnapshotStore } from '../stores/memory/snapshot-store.js';
@@ -64,6 +64,7 @@ export class TenantWorld {
         documentBytesMax: options.documentBytesMax,
         categories: defaultCategories,
         schemas: defaultSchemas,
+        filters: defaultFilters,
       },
       owner: () => ({ token: `${pod}-${log.length}-${this.database.lease.epoch}`, pod, url: '' }),
       isGone: (other) => other === pod,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type {
+  FilterRecord,
   HistoryEntry,
   KeyRecord,
   OpenItems,
@@ -217,6 +218,30 @@ export function projectionConformance(fresh: () => Promise<Fresh>): void {
       [2, 1],
     );
     assert.deepEqual(await store.settingsVersions('calendars', 3, 10), []);
+  });
+
+  test('what has become of each saved filter is kept once, the newest, removals too', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const filter = {
+      id: 'mine',
+      name: 'Mine',
+      shared: false,
+      owner: 'a',
+      filter: { field: 'seq', op: 'gt', value: 1 },
+    };
+    const saved = (seq: number, more = {}): FilterRecord => ({
+      seq,
+      change: ['mine', { ...filter, version: seq, ...more }],
+    });
+    const gone: FilterRecord = { seq: 3, change: ['overdue', null] };
+    assert.deepEqual(await store.filters(), []);
+    assert.equal(await store.project(projection(0, 3, { filters: [saved(1), saved(2), gone] })), true);
+    assert.deepEqual(new Map(await store.filters()), new Map([saved(2).change, gone.change]));
+    assert.equal(await store.project(projection(0, 9, { filters: [saved(9)] })), false);
+    await store.project(projection(3, 5, { filters: [saved(4), { seq: 5, change: ['mine', null] }] }));
+    assert.deepEqual(new Map(await store.filters()), new Map([['mine', null], gone.change]));
+    await store.project(projection(5, 6, { filters: [saved(6, { name: 'Back' })] }));
+    assert.equal(new Map(await store.filters()).get('mine')?.name, 'Back');
   });
 
   test('a category lists itself and what lies below it, not its namesakes', async () => {

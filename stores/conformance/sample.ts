@@ -79,5 +79,16 @@ export function history(number: number, seq: number, more: Partial<HistoryEntry>
 }
 
 export function projection(fromSeq: number, toSeq: number, more: Partial<Projection> = {}): Projection {
-  return { fromSeq, toSeq, items: [], deleted: [], history: [], keys: [], settings: [], entries: [], ...more };
+  return {
+    fromSeq,
+    toSeq,
+    items: [],
+    deleted: [],
+    history: [],
+    keys: [],
+    settings: [],
+    filters: [],
+    entries: [],
+    ...more,
+  };
 }

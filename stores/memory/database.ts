@@ -1,4 +1,4 @@
-import type { HistoryEntry, KeyRecord, SettingsRecord, TenantEntry } from '../../actors/ports.js';
+import type { FilterRecord, HistoryEntry, KeyRecord, SettingsRecord, TenantEntry } from '../../actors/ports.js';
 import type { WorkItem } from '../../engine/work-item.js';
 import { noLink } from '../journal-chain.js';
 
@@ -34,5 +34,6 @@ export class MemoryDatabase {
   readonly history = new Map<string, HistoryEntry[]>();
   readonly keys = new Map<string, KeyRecord>();
   readonly settings: SettingsRecord[] = [];
+  readonly filters = new Map<string, FilterRecord>();
   readonly entries = new Map<number, TenantEntry>();
 }

@@ -15,6 +15,7 @@ import { writtenDetails } from '../../engine/event.js';
 import type { Filter } from '../../engine/filter.js';
 import { matcherOf } from '../../engine/filter-match.js';
 import { comparePositions, positionOf } from '../../engine/item-sort.js';
+import type { FilterChange } from '../../engine/saved-filter.js';
 import type { Instant, WorkItem } from '../../engine/work-item.js';
 import { isOpen, newOpenItems } from '../open-items.js';
 import type { MemoryDatabase } from './database.js';
@@ -44,6 +45,7 @@ export class MemoryProjectionStore implements ProjectionStore {
       for (const { details } of history.get(id) ?? []) for (const name of writtenDetails) delete details[name];
     }
     for (const entry of projection.history) addHistory(history, copyOf(entry));
+    for (const record of projection.filters) this.#database.filters.set(record.change[0], copyOf(record));
     for (const entry of projection.entries) if (!entries.has(entry.seq)) entries.set(entry.seq, copyOf(entry));
     for (const key of projection.keys) if (!keys.has(key.key)) keys.set(key.key, copyOf(key));
     for (const record of projection.settings) {
@@ -134,6 +136,10 @@ export class MemoryProjectionStore implements ProjectionStore {
       .sort((a, b) => b.version - a.version)
       .slice(0, limit)
       .map(({ version, at, by }) => ({ version, at, ...(by !== undefined && { by }) }));
+  }
+
+  async filters(): Promise<FilterChange[]> {
+    return [...this.#database.filters.values()].map(({ change }) => copyOf(change));
   }
 
   async scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void> {

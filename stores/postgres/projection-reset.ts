@@ -16,7 +16,7 @@ export async function resetProjection(databaseUrl: string, tenantId: string, lea
     );
     if (fence.rowCount !== 1) throw new Error('the lease was taken by another owner; nothing was changed');
     await client.query(
-      'TRUNCATE iwd.work_item, iwd.work_item_history, iwd.idempotency_key, iwd.settings, iwd.tenant_history',
+      'TRUNCATE iwd.work_item, iwd.work_item_history, iwd.idempotency_key, iwd.settings, iwd.saved_filter, iwd.tenant_history',
     );
     await client.query(`UPDATE iwd.follower_cursor SET seq = 0 WHERE name = 'work_item'`);
     await client.query('COMMIT');

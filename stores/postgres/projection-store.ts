@@ -1,4 +1,5 @@
 import type {
+  FilterRecord,
   HistoryEntry,
   ItemQuery,
   ItemSearch,
@@ -12,6 +13,7 @@ import type {
 import type { AuditPage, AuditQuery } from '../../engine/audit-log.js';
 import { writtenDetails } from '../../engine/event.js';
 import type { Filter } from '../../engine/filter.js';
+import type { FilterChange, FilterVersion } from '../../engine/saved-filter.js';
 import { type Instant, type Status, statuses, type WorkItem } from '../../engine/work-item.js';
 import { type AuditRow, auditPage, tenantAuditQuery } from './audit-search.js';
 import type { Connection } from './connection.js';
@@ -62,12 +64,19 @@ const projectStatement = `
     ON CONFLICT DO NOTHING)`;
 
 /** Takes the rows of deleted items away, and what was written into their history; for the rare projection with some. */
-const deleteToo = `,
+const deletePart = (parameter: string) => `,
   deleted AS (
-    DELETE FROM iwd.work_item WHERE id = ANY ($8::uuid[]) AND EXISTS (SELECT FROM moved)),
+    DELETE FROM iwd.work_item WHERE id = ANY (${parameter}::uuid[]) AND EXISTS (SELECT FROM moved)),
   unwritten AS (
     UPDATE iwd.work_item_history SET details = details - ARRAY[${writtenDetails.map((name) => `'${name}'`).join(', ')}]
-     WHERE item_id = ANY ($8::uuid[]) AND EXISTS (SELECT FROM moved))`;
+     WHERE item_id = ANY (${parameter}::uuid[]) AND EXISTS (SELECT FROM moved))`;
+
+/** What has become of saved filters; rare as well. */
+const filtersPart = (parameter: string) => `,
+  filters AS (
+    INSERT INTO iwd.saved_filter (id, seq, document)
+    SELECT id, seq, document FROM moved, json_to_recordset(${parameter}::json) AS r (id text, seq bigint, document json)
+    ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, document = excluded.document)`;
 
 /** Categories at and below the path $1: one index probe each, however many items there are. */
 const categoriesBelow = `
@@ -116,8 +125,9 @@ export class PostgresProjectionStore implements ProjectionStore {
     return row?.seq ?? 0;
   }
 
-  async project({ fromSeq, toSeq, items, deleted, history, keys, settings, entries }: Projection): Promise<boolean> {
-    const values = [
+  async project(projection: Projection): Promise<boolean> {
+    const { fromSeq, toSeq, items, deleted, history, keys, settings, filters, entries } = projection;
+    const values: unknown[] = [
       fromSeq,
       toSeq,
       `[${items.map(toJson).join(',')}]`,
@@ -126,14 +136,7 @@ export class PostgresProjectionStore implements ProjectionStore {
       JSON.stringify(settings),
       JSON.stringify(entries),
     ];
-    const query =
-      deleted.length === 0
-        ? { name: 'project', text: `${projectStatement} SELECT FROM moved`, values }
-        : {
-            name: 'project-deleting',
-            text: `${projectStatement}${deleteToo} SELECT FROM moved`,
-            values: [...values, deleted],
-          };
+    const query = projectQuery(values, deleted, filters);
     const { rowCount } = await this.#writer.run((client) => client.query(query));
     return rowCount === 1;
   }
@@ -225,6 +228,12 @@ export class PostgresProjectionStore implements ProjectionStore {
     return rows.map(({ version, at, by }) => ({ version, at, ...(by !== null && { by }) }));
   }
 
+  async filters(): Promise<FilterChange[]> {
+    const text = 'SELECT id, document FROM iwd.saved_filter';
+    const rows = await this.#reader.query<{ id: string; document: string | null }>('filters', text, []);
+    return rows.map(({ id, document }) => [id, document === null ? null : (JSON.parse(document) as FilterVersion)]);
+  }
+
   scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void> {
     return scanOpen(this.#reader, sliceItems, each);
   }
@@ -243,6 +252,26 @@ export class PostgresProjectionStore implements ProjectionStore {
   async #items(name: string | undefined, text: string, values: unknown[]): Promise<WorkItem[]> {
     return (await this.#reader.query<WorkItemRow>(name, text, values)).map(fromRow);
   }
+}
+
+/** The parts that few projections need cost the others nothing. */
+function projectQuery(values: unknown[], deleted: readonly string[], filters: readonly FilterRecord[]) {
+  let [name, text] = ['project', projectStatement];
+  if (deleted.length > 0) {
+    name += '-deleting';
+    text += deletePart(`$${values.push(deleted)}`);
+  }
+  if (filters.length > 0) {
+    name += '-filters';
+    text += filtersPart(`$${values.push(filterRows(filters))}`);
+  }
+  return { name, text: `${text} SELECT FROM moved`, values };
+}
+
+/** One row an id: a statement cannot write the same one twice. */
+function filterRows(filters: readonly FilterRecord[]): string {
+  const newest = new Map(filters.map(({ seq, change: [id, document] }) => [id, { id, seq, document }]));
+  return JSON.stringify([...newest.values()]);
 }
 
 type HistoryRow = Omit<HistoryEntry, 'itemId' | 'by' | 'from' | 'details'> & {

@@ -1,4 +1,11 @@
-import { type Event, type ItemDeleted, type ItemEvent, type ItemMoved, isNote } from '../../engine/event.js';
+import {
+  type Event,
+  type ItemDeleted,
+  type ItemEvent,
+  type ItemMoved,
+  isFilterChanged,
+  isNote,
+} from '../../engine/event.js';
 import { isSettingsReplaced } from '../../engine/settings.js';
 import type { WorkItem } from '../../engine/work-item.js';
 import { query } from '../../stores/conformance/test-database.js';
@@ -88,7 +95,7 @@ export class JournalFold {
   }
 
   #apply(event: Event, seq: number): void {
-    if (isSettingsReplaced(event) || isNote(event)) return;
+    if (isSettingsReplaced(event) || isFilterChanged(event) || isNote(event)) return;
     const itemId = 'item' in event ? event.item.id : event.id;
     if (event.key !== undefined) this.#rememberKey(event.key.key, itemId, event.type, seq);
     const before = this.items.get(itemId);

@@ -57,6 +57,8 @@ export class OrderReplay {
         return;
       case 'calendarsReplaced':
         throw new Error('the replay knows wall time only');
+      case 'filterSaved':
+      case 'filterRemoved':
       case 'erasureAnnounced':
       case 'subjectErased':
       case 'subjectExported':

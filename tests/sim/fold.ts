@@ -131,6 +131,8 @@ export class Fold {
         break;
       case 'categoriesReplaced':
       case 'calendarsReplaced':
+      case 'filterSaved':
+      case 'filterRemoved':
       case 'erasureAnnounced':
       case 'subjectErased':
       case 'subjectExported':
