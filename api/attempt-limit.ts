@@ -34,7 +34,8 @@ export class AttemptLimit {
   /** Milliseconds until the name may try again; 0: now. */
   wait(name: string, now: number): number {
     const failures = this.#failures.get(name);
-    return failures ? Math.max(0, failures.until - now) : 0;
+    // A clock that was set back must not make a wait longer than any.
+    return failures ? Math.min(this.#limits.waitMsMax, Math.max(0, failures.until - now)) : 0;
   }
 
   fail(name: string, now: number): void {
@@ -44,7 +45,7 @@ export class AttemptLimit {
     // The exponent is held small: 2 ** 1024 would be no number.
     const wait = count <= free ? 0 : Math.min(waitMsMax, firstWaitMs * 2 ** Math.min(30, count - free - 1));
     this.#failures.delete(name);
-    this.#failures.set(name, { count, at: now, until: now + wait });
+    this.#failures.set(name, { count, at: now, until: wait === 0 ? 0 : now + wait });
     if (this.#failures.size > namesMax) this.#failures.delete(this.#failures.keys().next().value!);
   }
 
@@ -53,7 +54,7 @@ export class AttemptLimit {
     const failures = this.#failures.get(name);
     if (!failures) return;
     if (failures.count <= 1) this.#failures.delete(name);
-    else Object.assign(failures, { count: failures.count - 1, until: failures.at });
+    else Object.assign(failures, { count: failures.count - 1, until: 0 });
   }
 
   forget(name: string): void {

@@ -65,7 +65,7 @@ export class Browser {
  * The front with people in a real registry, two tenants `acme` and `umbrella` with a key each, and a clock that the test
  * moves. What is behind the front is scripted: who may ask is what is tested.
  */
-export function peopleWorld(options: (world: { url: string }) => Partial<PeopleOptions> = () => ({})) {
+export function peopleWorld(options: () => Partial<PeopleOptions> = () => ({})) {
   const database = testDatabase();
   const engine = new ScriptedEngine();
   const clock = { now: Date.parse('2026-03-02T08:00:00Z') };
@@ -85,15 +85,16 @@ export function peopleWorld(options: (world: { url: string }) => Partial<PeopleO
       return added;
     },
     /** Another process with the same registry. */
-    another: (): FastifyInstance => build(),
+    another: (other: Partial<PeopleOptions> = {}): FastifyInstance => build(other),
   };
   let hash: Promise<string> | undefined;
   const hashed = () => (hash ??= new Passwords(strength).hash(password));
   const opened: { close(): Promise<unknown> }[] = [];
 
-  function build(): FastifyInstance {
+  function build(other: Partial<PeopleOptions> = {}): FastifyInstance {
     const connection = new PeopleConnection(database.url);
-    world.people = new PostgresPeople(connection);
+    const store = new PostgresPeople(connection);
+    world.people ??= store;
     const server = buildServer({
       engine,
       loop: { p99Ms: () => 0 },
@@ -103,14 +104,15 @@ export function peopleWorld(options: (world: { url: string }) => Partial<PeopleO
         { key: 'key-of-cluster', tenantId: '', name: 'operator', scope: 'cluster' },
       ]),
       people: {
-        store: world.people,
+        store,
         sessionStore: new PostgresSessions(connection),
         homeTenant: 'acme',
         idleMs: hour / 2,
         totalMs: 12 * hour,
         now: () => clock.now,
         strength,
-        ...options({ url: database.url }),
+        ...options(),
+        ...other,
       },
     });
     opened.push(server, connection);
