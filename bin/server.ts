@@ -12,7 +12,17 @@ import { startEmbeddedPostgres } from '../stores/embedded/postgres.js';
 import { migrate } from '../stores/postgres/migrations.js';
 import { clusterKeyPath } from './cluster-key.js';
 import { demoKey } from './demo-key.js';
+
+<<<<<<< HEAD
+
 import { placesOf } from './places.js';
+
+=======
+
+import { administrator, openPeople } from './people.js';
+
+>>>>>>> 1f75a66 (The server opens people: first administrator printed once, settings for sessions, identity provider and trusted proxies; kinds of settings in a file of their own)
+
 import { loadSettings, printSettings, redactUrls, type Settings } from './settings.js';
 import type { ShardConfig } from './shard.js';
 import { openTenantRegistry } from './tenant-registry.js';
@@ -51,6 +61,8 @@ async function serve(settings: Settings): Promise<void> {
     await migrated(databaseUrl, log);
     const registry = await openTenantRegistry(settings, databaseUrl, dataDir, log);
     stops.push(() => registry.close());
+    const people = await openPeople(settings, databaseUrl);
+    stops.push(() => people.close());
     const { key, made } = await demoKey(dataDir, settings.demoApiKey);
     addSettingsKeys(registry.keys, key, settings);
     const client = startShards(settings, dataDir, log);
@@ -67,6 +79,7 @@ async function serve(settings: Settings): Promise<void> {
       engine: client,
       simulations: simulator,
       tenants: registry.keys,
+      people: people.options,
       tenantRegistry: await registry.live(client),
       settings: {
         itemBytesMax: settings.attributesBytesMax + itemFieldsBytesMax,
@@ -74,6 +87,7 @@ async function serve(settings: Settings): Promise<void> {
         inFlightMax: settings.inFlightMax,
         loopDelayMsMax: settings.eventLoopLagMaxMs,
         metricsToken: settings.metricsToken,
+        trustedProxies: settings.trustedProxies,
         databaseHosts: settings.databaseHosts,
       },
       logger: log,
@@ -98,6 +112,7 @@ async function serve(settings: Settings): Promise<void> {
       dataDir,
       settings,
       registry.madeClusterKey,
+      people.madePassword,
     );
   } catch (error) {
     log.fatal(error, 'the server could not start');
@@ -190,12 +205,13 @@ function announce(
   dataDir: string,
   settings: Settings,
   clusterKey?: string,
+  password?: string,
 ): void {
   const shown = made ? key : `$(cat ${join(dataDir, 'demo-apikey')})`;
   const header = settings.demoApiKey === undefined ? shown : '$IWD_DEMO_APIKEY';
   console.log(`
 IWD engine at ${url}/iwd/v3   (docs: ${url}/docs)
-${made ? `API key of the demo tenant: ${key}   (kept in ${join(dataDir, 'demo-apikey')})\n` : ''}${clusterKey ? `API key of the cluster, for provisioning: ${clusterKey}   (kept in ${clusterKeyPath(dataDir)})\n` : ''}
+${made ? `API key of the demo tenant: ${key}   (kept in ${join(dataDir, 'demo-apikey')})\n` : ''}${clusterKey ? `API key of the cluster, for provisioning: ${clusterKey}   (kept in ${clusterKeyPath(dataDir)})\n` : ''}${password ? `First administrator: ${administrator}, password ${password}   (kept nowhere else)\n` : ''}
 Try it:
   curl -s -X POST ${url}/iwd/v3/workitems -H "x-api-key: ${header}" -H "content-type: application/json" -d '{"captureId":"first","businessValue":100,"attributes":{"subject":"hello"}}'
 `);

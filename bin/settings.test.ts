@@ -38,7 +38,9 @@ test('an empty environment gives the defaults of a laptop', () => {
 test('exactly the optional settings are absent from the defaults', () => {
   const optional: OptionalKey[] = [
     ...(['clusterApiKey', 'databaseHosts', 'databaseUrl', 'demoApiKey', 'masterKey'] as const),
-    ...(['masterKeyFile', 'metricsToken', 'redisUrl'] as const),
+    ...(['masterKeyFile', 'metricsToken'] as const),
+    ...(['oidcAudience', 'oidcClientId', 'oidcClientSecret', 'oidcIssuer', 'oidcTenant'] as const),
+    ...(['publicUrl', 'redisUrl', 'trustedProxies'] as const),
   ];
   const absent = Object.keys(settingsTable).filter((key) => load({})[key as keyof Settings] === undefined);
   assert.deepEqual(absent.sort(), optional);
@@ -139,4 +141,29 @@ test('the print-out has a line a setting, with durations as they are written', (
   assert.ok(lines.some((line) => /^IWD_LEASE_TTL +PT3S$/.test(line)));
   assert.ok(lines.some((line) => /^DATABASE_URL +\(not set\)$/.test(line)));
   assert.ok(lines.some((line) => /^IWD_METRICS_TOKEN +\*\*\*$/.test(line)));
+});
+
+test('an identity provider needs this server’s id there and its public URL, and tokens go over TLS or stay on the machine', () => {
+  const issuer = { IWD_OIDC_ISSUER: 'https://id.example' };
+  const whole = { ...issuer, IWD_OIDC_CLIENT_ID: 'iwd', IWD_PUBLIC_URL: 'https://iwd.example' };
+  assert.equal(load(whole).oidcIssuer, 'https://id.example');
+  assert.equal(load({ ...whole, IWD_OIDC_ISSUER: 'http://127.0.0.1:9000' }).oidcIssuer, 'http://127.0.0.1:9000');
+  refuses({ ...issuer, IWD_PUBLIC_URL: 'https://iwd.example' }, /IWD_OIDC_CLIENT_ID/);
+  refuses({ ...issuer, IWD_OIDC_CLIENT_ID: 'iwd' }, /IWD_PUBLIC_URL/);
+  for (const url of [
+    'http://id.example',
+    'https://me:pw@id.example',
+    'https://id.example/?x',
+    'ftp://id.example',
+    'id',
+  ]) {
+    refuses({ ...whole, IWD_OIDC_ISSUER: url }, /IWD_OIDC_ISSUER/);
+  }
+});
+
+test('trusted proxies are addresses and blocks, and nothing else', () => {
+  assert.equal(load({ IWD_TRUSTED_PROXIES: '10.0.0.0/8, ::1' }).trustedProxies, '10.0.0.0/8,::1');
+  for (const text of ['10.0.0.0/33', 'proxy', '10.0.0.0/8/8', '10.0.0', 'true', '*']) {
+    refuses({ IWD_TRUSTED_PROXIES: text }, /IWD_TRUSTED_PROXIES/);
+  }
 });

@@ -1,67 +1,15 @@
 import { availableParallelism } from 'node:os';
-import { formatDuration, parseDuration } from '../engine/duration.js';
 import { attributesBytesMax } from '../engine/limits.js';
 import { nearest } from '../engine/nearest.js';
 import { parseMasterKey } from '../stores/postgres/cluster/sealer.js';
+import { duration, type Environment, keyShape, pattern, type Setting, whole } from './setting.js';
+import { type PeopleKey, peopleFaults, peopleSettings } from './settings-people.js';
 
 /**
  * Every setting of the server in one table: name, type, default, meaning. Start-up, the redacted print-out and the
  * table in `docs/operations.md` (`scripts/settings-table.ts`) all read it. Settings are environment variables only;
  * an empty one counts as not set, because compose files and charts pass empty texts for what they leave out.
  */
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-interface Setting<T> {
-  env: string;
-  /** What the value must be, as the docs and the messages say it: `a TCP port, 0 to 65535`. */
-  expected: string;
-  /** The default as text, or how it follows from the rest; undefined: none, and the setting may be absent. */
-  standard: string | ((env: Environment) => string) | undefined;
-  /** The default as the docs say it, where it is not a fixed text. */
-  standardNote?: string;
-  description: string;
-  /** Never printed, not even in a message about its fault. */
-  secret?: boolean;
-  /** undefined: the text is not what is expected. */
-  parse(text: string): T | undefined;
-  /** How a value is printed, where `String` does not say it well. */
-  print?(value: T): string;
-}
-
-type Described<T> = Omit<Setting<T>, 'expected' | 'parse' | 'print'>;
-
-function whole(setting: Described<number>, range: { min: number; max: number }): Setting<number> {
-  const parse = (text: string) => {
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    return value >= range.min && value <= range.max ? value : undefined;
-  };
-  return { ...setting, expected: `a whole number from ${range.min} to ${range.max}`, parse };
-}
-
-function duration(setting: Described<number>, range: { min: string; max: string }): Setting<number> {
-  const [minMs, maxMs] = [mustParseDuration(range.min), mustParseDuration(range.max)];
-  const parse = (text: string) => {
-    const ms = parseDuration(text);
-    return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined;
-  };
-  return {
-    ...setting,
-    expected: `an ISO 8601 duration from ${range.min} to ${range.max}`,
-    parse,
-    print: formatDuration,
-  };
-}
-
-function mustParseDuration(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === undefined) throw new Error(`${text} is not a duration`);
-  return ms;
-}
-
-function pattern(setting: Described<string>, shape: RegExp, expected: string): Setting<string> {
-  return { ...setting, expected, parse: (text) => (shape.test(text) ? text : undefined) };
-}
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -85,7 +33,6 @@ function parseHosts(text: string): string[] | undefined {
   return hosts.every((host) => /^\.?[a-z0-9_/]([a-z0-9_.:/-]{0,253})$/.test(host)) ? hosts : undefined;
 }
 
-const keyShape = /^[\x21-\x7e]{1,256}$/;
 const megabyte = 1024 * 1024;
 
 export const settingsTable = {
@@ -345,6 +292,7 @@ export const settingsTable = {
     keyShape,
     '1 to 256 printable ASCII characters without spaces',
   ),
+  ...peopleSettings,
 } as const;
 
 type Table = typeof settingsTable;
@@ -353,6 +301,7 @@ type Value<S> = S extends { parse(text: string): infer V } ? Exclude<V, undefine
 export type SettingKey = keyof Table;
 /** The settings without a default: absent when not set. */
 export type OptionalKey =
+  | PeopleKey
   | 'clusterApiKey'
   | 'databaseHosts'
   | 'databaseUrl'
@@ -390,6 +339,7 @@ export function loadSettings(env: Environment): Settings | { problems: string[] 
     if (value === undefined) problems.push(faultOf(setting, text));
     else values[key] = value;
   }
+  problems.push(...peopleFaults(values));
   // Every key without a parsed value is optional or has left a problem: `OptionalKey` is held to that by a test.
   return problems.length > 0 ? { problems } : (values as Settings);
 }
