@@ -12,16 +12,8 @@ import { startEmbeddedPostgres } from '../stores/embedded/postgres.js';
 import { migrate } from '../stores/postgres/migrations.js';
 import { clusterKeyPath } from './cluster-key.js';
 import { demoKey } from './demo-key.js';
-
-<<<<<<< HEAD
-
-import { placesOf } from './places.js';
-
-=======
-
 import { administrator, openPeople } from './people.js';
-
->>>>>>> 1f75a66 (The server opens people: first administrator printed once, settings for sessions, identity provider and trusted proxies; kinds of settings in a file of their own)
+import { placesOf } from './places.js';
 
 import { loadSettings, printSettings, redactUrls, type Settings } from './settings.js';
 import type { ShardConfig } from './shard.js';
