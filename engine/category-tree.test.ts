@@ -7,19 +7,20 @@ import { categoriesMax } from './limits.js';
 import type { Draft } from './work-item.js';
 
 const schemas = new Set(['standard', 'urgent']);
+const calendars = new Set(['office']);
 
 function category(id: string, parent: string | null, more: Partial<CategoryDocument> = {}): CategoryDocument {
   return { id, parent, name: id, ...more };
 }
 
 function treeOf(...categories: CategoryDocument[]): CategoryTree {
-  const compiled = compileCategories({ categories }, schemas);
+  const compiled = compileCategories({ categories }, schemas, calendars);
   assert.ok('tree' in compiled, JSON.stringify(compiled));
   return compiled.tree;
 }
 
 function faultsOf(body: unknown): Record<string, string> {
-  const compiled = compileCategories(body, schemas);
+  const compiled = compileCategories(body, schemas, calendars);
   assert.ok('faults' in compiled, 'accepted');
   return Object.fromEntries(compiled.faults.map(({ pointer, detail }) => [pointer, detail]));
 }
@@ -158,7 +159,11 @@ test('the documents come back as they were written', () => {
 });
 
 test('the settings of a new tenant compile and take every item', () => {
-  const compiled = compileCategories({ categories: defaultCategories }, new Set(defaultSchemas.map(({ id }) => id)));
+  const compiled = compileCategories(
+    { categories: defaultCategories },
+    new Set(defaultSchemas.map(({ id }) => id)),
+    calendars,
+  );
   assert.ok('tree' in compiled);
   assert.deepEqual(compiled.tree.classify(draft({})), { path: 'general', rule: 'general' });
   assert.equal(compiled.tree.resolve('general').schema, 'standard');

@@ -1,4 +1,5 @@
 import type { CategoryDocument } from './category.js';
+import type { ClockSettings } from './clock.js';
 import { checkContent, pointerKey, shown } from './content.js';
 import { isObject } from './draft.js';
 import { parseDuration } from './duration.js';
@@ -10,7 +11,7 @@ import { compileRule, Rule, type RuleView, viewOf } from './rule.js';
 import type { Draft } from './work-item.js';
 
 /** What holds for items of a category: its own word, or that of the nearest ancestor that says something. */
-export interface CategorySettings {
+export interface CategorySettings extends ClockSettings {
   /** Id of the prioritization schema; undefined: the built-in one. */
   readonly schema?: string;
   readonly slaMs?: number;
@@ -49,6 +50,11 @@ export class CategoryTree {
 
   get paths(): string[] {
     return [...this.#byPath.keys()];
+  }
+
+  /** What holds in each category. */
+  get settings(): readonly CategorySettings[] {
+    return [...this.#byPath.values()];
   }
 
   has(path: string): boolean {
@@ -110,19 +116,30 @@ function firstMatch(level: readonly Category[], view: RuleView): Category | unde
 
 const idPattern = /^[A-Za-z0-9_.-]{1,64}$/;
 const required = ['id', 'parent', 'name'] as const;
-const known = [...required, 'rule', 'schema', 'sla', 'defaults', 'pii', 'subjectKeys'];
+const known = [
+  ...required,
+  'rule',
+  'schema',
+  'sla',
+  'defaults',
+  'pii',
+  'subjectKeys',
+  'calendar',
+  'clockStopsWhileHeld',
+];
 
 /**
  * Compiles the body of `PUT /settings/categories`, `{ "categories": [...] }`: the tree, or every fault with its pointer.
- * `knownSchemas` are the ids that a category may name.
+ * `knownSchemas` and `knownCalendars` are the ids that a category may name.
  */
 export function compileCategories(
   body: unknown,
   knownSchemas: ReadonlySet<string>,
+  knownCalendars: ReadonlySet<string>,
 ): { tree: CategoryTree } | { faults: Fault[] } {
   const content = checkContent(body);
   if ('faults' in content) return content;
-  const check = new CategoryCheck(knownSchemas);
+  const check = new CategoryCheck(knownSchemas, knownCalendars);
   const documents = check.documents(body);
   const compiled = documents.map((document, index) => check.category(document, index));
   if (check.faults.length === 0) check.ancestry(documents);
@@ -131,16 +148,18 @@ export function compileCategories(
 }
 
 /** Compiled category without its place in the tree. */
-type Seed = Pick<Category, 'rule' | 'schema' | 'slaMs' | 'dueAfterMs'>;
+type Seed = Pick<Category, 'rule'> & CategorySettings;
 
 /** One check of one document; gathers the faults. */
 class CategoryCheck {
   readonly faults: Fault[] = [];
   readonly #knownSchemas: ReadonlySet<string>;
+  readonly #knownCalendars: ReadonlySet<string>;
   readonly #ids = new Set<string>();
 
-  constructor(knownSchemas: ReadonlySet<string>) {
+  constructor(knownSchemas: ReadonlySet<string>, knownCalendars: ReadonlySet<string>) {
     this.#knownSchemas = knownSchemas;
+    this.#knownCalendars = knownCalendars;
   }
 
   /** The list of categories in the body, empty when there is none. */
@@ -174,7 +193,9 @@ class CategoryCheck {
     this.#list(`${at}/subjectKeys`, document.subjectKeys, isSubjectKey, key);
     return {
       rule: this.#rule(`${at}/rule`, document.rule),
-      schema: this.#schema(`${at}/schema`, document.schema),
+      schema: this.#named(`${at}/schema`, document.schema, this.#knownSchemas, 'prioritization schema'),
+      calendar: this.#named(`${at}/calendar`, document.calendar, this.#knownCalendars, 'business calendar'),
+      clockStopsWhileHeld: this.#switch(`${at}/clockStopsWhileHeld`, document.clockStopsWhileHeld),
       slaMs: this.#duration(`${at}/sla`, document.sla),
       dueAfterMs: this.#dueAfter(`${at}/defaults`, document.defaults),
     };
@@ -222,11 +243,17 @@ class CategoryCheck {
     return undefined;
   }
 
-  #schema(pointer: string, schema: unknown): string | undefined {
-    if (schema === undefined || (typeof schema === 'string' && this.#knownSchemas.has(schema))) return schema;
-    const near = typeof schema === 'string' ? nearest(schema, this.#knownSchemas) : undefined;
+  #named(pointer: string, id: unknown, known: ReadonlySet<string>, what: string): string | undefined {
+    if (id === undefined || (typeof id === 'string' && known.has(id))) return id;
+    const near = typeof id === 'string' ? nearest(id, known) : undefined;
     const hint = near === undefined ? '' : `; did you mean ${near}?`;
-    this.#add(pointer, 'invalid-value', `expected the id of a prioritization schema${hint}`);
+    this.#add(pointer, 'invalid-value', `expected the id of a ${what}${hint}`);
+    return undefined;
+  }
+
+  #switch(pointer: string, value: unknown): boolean | undefined {
+    if (value === undefined || typeof value === 'boolean') return value;
+    this.#add(pointer, 'invalid-value', 'expected true or false');
     return undefined;
   }
 
@@ -288,14 +315,16 @@ function planted(documents: readonly CategoryDocument[], seeds: readonly Seed[])
   const grow = (parent: string | null, above: Category | undefined): Category[] =>
     (childrenOf.get(parent) ?? []).map((index) => {
       const { id } = documents[index]!;
-      const { rule, schema, slaMs, dueAfterMs } = seeds[index]!;
+      const seed = seeds[index]!;
       const category: Category = {
         id,
         path: above === undefined ? id : `${above.path}/${id}`,
-        rule,
-        schema: schema ?? above?.schema,
-        slaMs: slaMs ?? above?.slaMs,
-        dueAfterMs: dueAfterMs ?? above?.dueAfterMs,
+        rule: seed.rule,
+        schema: seed.schema ?? above?.schema,
+        slaMs: seed.slaMs ?? above?.slaMs,
+        dueAfterMs: seed.dueAfterMs ?? above?.dueAfterMs,
+        calendar: seed.calendar ?? above?.calendar,
+        clockStopsWhileHeld: seed.clockStopsWhileHeld ?? above?.clockStopsWhileHeld,
         children: [],
       };
       category.children = grow(id, category);

@@ -7,6 +7,9 @@ export interface CategoryDocument {
   schema?: string;
   sla?: string;
   defaults?: { dueAfter?: string };
+  /** Id of the business calendar in whose time its curve, `sla` and `dueAfter` run; else its schema's. */
+  calendar?: string;
+  clockStopsWhileHeld?: boolean;
   /** Paths into the attributes that hold personal data. */
   pii?: string[];
   /** Where else than in `customerId` an item names its person. */

@@ -69,6 +69,7 @@ export const fieldNames = [...fields.values()]
 /** Fields of an item that only the engine writes. */
 const serverOwned = new Set([
   ...['id', 'seq', 'version', 'status', 'priority', 'score', 'rank', 'age', 'rule', 'error', 'preclassified'],
+  ...['stoppedMs', 'dueByCategory'],
   ...['assignedTo', 'assignedDateTime', 'heldDateTime', 'completedDateTime', 'updatedDateTime', 'resultCode', 'reason'],
   ...['fingerprint', 'schema', 'override'],
 ]);

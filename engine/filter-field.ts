@@ -60,6 +60,8 @@ const kinds: Readonly<Record<FilterField, FieldKind>> = {
   reason: 'text',
   resultCode: 'text',
   preclassified: 'flag',
+  stoppedMs: 'number',
+  dueByCategory: 'flag',
   attributes: 'attribute',
 };
 

@@ -10,7 +10,10 @@ const steppedMin = 65_536;
 export const loose = 0x7fff_ffff;
 /** Keys count time from here: near today's times, lines need fewer bits. */
 export const keyEpoch = Date.UTC(2025, 0, 1);
-/** Bounds |origin - keyEpoch| and half of |t - offset - keyEpoch| for all times that the engine takes. */
+/**
+ * Bounds |origin - keyEpoch| and half of |t - offset - keyEpoch| for all times that the engine takes, of the world and
+ * of calendars: business time counts from 2020 and no faster.
+ */
 const timeSpanMax = 7.4e12;
 const roundOff = 2 ** -53;
 /** Second keys of items without a due date lie behind those of all others. */
@@ -135,7 +138,7 @@ export class PriorityHeap {
   /** Sets `lift` for the instant: the value of the entry at a position is keys[2 * position] + lift. */
   liftTo(t: number): void {
     const { base, offset, rise } = this.segment;
-    this.lift = rise === 0 ? base : base + this.slope * (t - offset - keyEpoch);
+    this.lift = rise === 0 ? base : base + this.slope * (this.scorer.timeOf(this.schema, t) - offset - keyEpoch);
   }
 
   /**
@@ -145,10 +148,10 @@ export class PriorityHeap {
     const { scorer } = this;
     const order = compareValues(
       this.segment,
-      t - scorer.originOf(this.schema, a),
+      scorer.timeOf(this.schema, t) - scorer.originOf(this.schema, a),
       scorer.staticOf(this.schema, a),
       other.segment,
-      t - scorer.originOf(other.schema, b),
+      scorer.timeOf(other.schema, t) - scorer.originOf(other.schema, b),
       scorer.staticOf(other.schema, b),
     );
     if (order !== 0) return order > 0;

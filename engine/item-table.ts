@@ -51,6 +51,8 @@ export class ItemTable {
   readonly categories = new Interner();
   readonly segments = new Interner();
   readonly agents = new Interner();
+  /** For how long the clocks of items were stopped, by slot: only those that were. */
+  readonly stopped = new Map<number, number>();
 
   private readonly ids = new SlotIndex(this.idHash);
   private readonly columns: SlotColumn[] = columnNames.map((name) => ownColumn(this, name));
@@ -121,6 +123,7 @@ export class ItemTable {
     this.setSegment(slot, undefined);
     this.setAgent(slot, undefined);
     if (this.overrides.size > 0) this.overrides.delete(slot);
+    this.setStopped(slot, undefined);
     this.seq[slot] = -1;
     this.version[slot] = this.freeHead + 1;
     this.freeHead = slot;
@@ -140,6 +143,11 @@ export class ItemTable {
     const words = this.idWords;
     const at = slot * 4;
     return formatUuid(words[at], words[at + 1], words[at + 2], words[at + 3]);
+  }
+
+  setStopped(slot: number, ms: number | undefined): void {
+    if (ms !== undefined) this.stopped.set(slot, ms);
+    else if (this.stopped.size > 0) this.stopped.delete(slot);
   }
 
   setCategory(slot: number, path: string | undefined): void {

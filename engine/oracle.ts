@@ -1,3 +1,4 @@
+import type { CalendarOracle } from './calendar-oracle.js';
 import { parseDuration } from './duration.js';
 import { scoreMax, scoreUnits } from './limits.js';
 import type { Scored } from './prioritization.js';
@@ -12,7 +13,15 @@ export interface OracleItem extends Scored {
   readonly seq: number;
   /** Id of the schema of the item's category; absent = none: a constant 0 without weights. */
   readonly schema?: string;
+  /** What the category says of the clock; else its schema's word holds. */
+  readonly calendar?: string;
+  readonly clockStopsWhileHeld?: boolean;
 }
+
+/** The business calendars, by id. */
+export type CalendarOracles = ReadonlyMap<string, CalendarOracle>;
+
+const wallTime: CalendarOracles = new Map();
 
 /** numerator / denominator millionths of a point; the denominator is positive. */
 export interface Rational {
@@ -25,8 +34,9 @@ export function orderAt<T extends OracleItem>(
   items: readonly T[],
   documents: readonly SchemaDocument[],
   t: Instant,
+  calendars = wallTime,
 ): T[] {
-  const scored = items.map((item) => ({ item, score: scoreAt(item, documents, t) }));
+  const scored = items.map((item) => ({ item, score: scoreAt(item, documents, t, calendars) }));
   scored.sort((a, b) => -compare(a.score, b.score) || compareTies(a.item, b.item));
   return scored.map(({ item }) => item);
 }
@@ -36,24 +46,30 @@ export function firstAt<T extends OracleItem>(
   items: readonly T[],
   documents: readonly SchemaDocument[],
   t: Instant,
+  calendars = wallTime,
 ): T | undefined {
   let first: { item: T; score: Rational } | undefined;
   for (const item of items) {
-    const score = scoreAt(item, documents, t);
+    const score = scoreAt(item, documents, t, calendars);
     const isAhead = first === undefined || (compare(first.score, score) || -compareTies(first.item, item)) < 0;
     if (isAhead) first = { item, score };
   }
   return first?.item;
 }
 
-export function scoreAt(item: OracleItem, documents: readonly SchemaDocument[], t: Instant): Rational {
+export function scoreAt(
+  item: OracleItem,
+  documents: readonly SchemaDocument[],
+  t: Instant,
+  calendars = wallTime,
+): Rational {
   const { override } = item;
   if (override !== undefined && (override.until === undefined || t < override.until)) {
     return { numerator: millionths(override.priority), denominator: 1n };
   }
   const document = documents.find(({ id }) => id === item.schema);
   if (document === undefined) return { numerator: 0n, denominator: 1n };
-  const { numerator, denominator } = curveAt(document, originOf(document, item), t);
+  const { numerator, denominator } = curveAt(document, ageOf(document, item, t, calendars));
   const weighted = (document.businessValueWeight ?? 0) * (item.businessValue ?? 0) * scoreUnits;
   const businessValue = Math.min(Math.max(Math.round(weighted), -scoreMax * scoreUnits), scoreMax * scoreUnits);
   const weights = new Map(Object.entries(document.segmentWeights ?? {}));
@@ -68,12 +84,22 @@ export function shown({ numerator, denominator }: Rational): number {
   return Number((doubled - rest) / (2n * denominator)) / scoreUnits;
 }
 
-function curveAt(document: SchemaDocument, origin: Instant | undefined, t: Instant): Rational {
+/** Milliseconds that count, from the origin to t; undefined without an origin. */
+function ageOf(document: SchemaDocument, item: OracleItem, t: Instant, calendars: CalendarOracles): bigint | undefined {
+  const origin = originOf(document, item);
+  if (origin === undefined) return undefined;
+  const stops = item.clockStopsWhileHeld ?? document.clockStopsWhileHeld ?? false;
+  const until = stops && item.heldDateTime !== undefined ? Math.min(t, item.heldDateTime) : t;
+  const calendar = calendars.get(item.calendar ?? document.calendar ?? '');
+  const ms = calendar === undefined ? until - origin : calendar.between(origin, until);
+  return BigInt(ms) - BigInt((stops && item.stoppedMs) || 0);
+}
+
+function curveAt(document: SchemaDocument, age: bigint | undefined): Rational {
   const points = document.points.map(({ offset, priority }) => ({
     offset: BigInt(parseDuration(offset)!),
     priority: millionths(priority),
   }));
-  const age = origin === undefined ? undefined : BigInt(t) - BigInt(origin);
   if (age === undefined || age < points[0].offset) return { numerator: points[0].priority, denominator: 1n };
   const reached = points.findLastIndex((point) => age >= point.offset);
   const from = points[reached];

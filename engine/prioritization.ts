@@ -1,3 +1,4 @@
+import { Calendars, type Clock, type ClockSettings, elapsed } from './clock.js';
 import { type Segment, segmentAt, segmentsOf, unitsAt } from './curve.js';
 import { parseDuration } from './duration.js';
 import { scoreMax, scoreUnits } from './limits.js';
@@ -13,6 +14,8 @@ export type Origin = SchemaDocument['origin'];
 export interface Schema {
   readonly id: string;
   readonly origin: Origin;
+  /** What ages are measured with. */
+  readonly clock: Clock;
   /** Age in milliseconds of each point, ascending. */
   readonly offsets: readonly number[];
   readonly segments: readonly Segment[];
@@ -30,6 +33,15 @@ export interface Scored {
   readonly businessValue?: number;
   readonly customerSegment?: string;
   readonly override?: Override;
+  /** Present while the item is on hold. */
+  readonly heldDateTime?: Instant;
+  /** For how long its clock has been stopped. */
+  readonly stoppedMs?: number;
+}
+
+/** What a category says of the order of its items. */
+export interface SchemaUse extends ClockSettings {
+  schema?: string;
 }
 
 /** An instant at which the item enters another part of its curve, and the priority there at that instant. */
@@ -48,6 +60,9 @@ export interface Explanation {
   origin: Origin;
   /** Instant that offsets count from; absent when the item has none, and the first priority holds for ever. */
   originAt?: Instant;
+  clock: Clock;
+  /** Milliseconds on the clock since the origin. */
+  ageMs?: number;
   /** Index of the last point reached, -1 before the first. */
   point: number;
   curve: number;
@@ -59,6 +74,7 @@ export interface Explanation {
 }
 
 const unitsMax = scoreMax * scoreUnits;
+const worldClock: Clock = { stopsWhileHeld: false };
 const noSchema: SchemaDocument = {
   id: 'none',
   origin: 'created',
@@ -70,6 +86,7 @@ const noSchema: SchemaDocument = {
 export const overrideSchema: Schema = {
   id: 'override',
   origin: 'created',
+  clock: worldClock,
   offsets: [0],
   segments: [Number.NEGATIVE_INFINITY, 0].map((start) => ({ start, point: 0, base: 0, rise: 0, span: 1, offset: 0 })),
   businessValueWeight: 0,
@@ -89,21 +106,54 @@ export function weightedUnits(weight: number, businessValue: number): number {
 export class Prioritization {
   /** What the client wrote, in its order. */
   readonly documents: readonly SchemaDocument[];
+  /**
+   * `none`, then those of the documents with their own clocks, then those that categories use with another clock: items
+   * of one schema change places only with their segments, and that holds as long as one clock measures all their ages.
+   */
   readonly schemas: readonly Schema[];
+  readonly #calendars: Calendars;
+  readonly #indexes: ReadonlyMap<string | undefined, number>;
+  /** Index by `variantKey`. */
+  readonly #variants = new Map<string, number>();
 
-  /** The documents must have passed `compilePrioritization`. */
-  constructor(documents: readonly SchemaDocument[]) {
+  /**
+   * The documents must have passed `compilePrioritization`.
+   * @param uses what the categories say, for the clocks that they ask for.
+   */
+  constructor(documents: readonly SchemaDocument[], calendars = new Calendars([]), uses: readonly SchemaUse[] = []) {
     this.documents = documents;
-    this.schemas = [noSchema, ...documents].map(schemaOf);
+    this.#calendars = calendars;
+    const schemas = [noSchema, ...documents].map((document) => schemaOf(document, this.clockOf(document)));
+    this.#indexes = new Map(schemas.map(({ id }, index) => [id, index]));
+    for (const [index, schema] of schemas.entries()) this.#variants.set(variantKey(index, schema.clock), index);
+    for (const use of uses) {
+      const own = this.indexOf(use.schema);
+      const clock = this.clockFor(use);
+      if (own === 0 || this.#variants.has(variantKey(own, clock))) continue;
+      this.#variants.set(variantKey(own, clock), schemas.push({ ...schemas[own], clock }) - 1);
+    }
+    this.schemas = schemas;
   }
 
   /** Index of the schema with this id; 0, the built-in one, for none and for unknown ones. */
   indexOf(id: string | undefined): number {
-    if (id === undefined) return 0;
-    return Math.max(
-      0,
-      this.schemas.findIndex((schema) => schema.id === id),
-    );
+    return this.#indexes.get(id) ?? 0;
+  }
+
+  /** Index of the schema that a category uses, with the clock that it asks for. */
+  indexFor(use: SchemaUse): number {
+    const own = this.indexOf(use.schema);
+    return own === 0 ? 0 : (this.#variants.get(variantKey(own, this.clockFor(use))) ?? own);
+  }
+
+  /** The clock of a category's items: what it does not say itself, its schema does. */
+  clockFor({ schema, calendar, clockStopsWhileHeld }: SchemaUse): Clock {
+    const index = this.indexOf(schema);
+    const document = index === 0 ? noSchema : this.documents[index - 1];
+    return this.clockOf({
+      calendar: calendar ?? document.calendar,
+      clockStopsWhileHeld: clockStopsWhileHeld ?? document.clockStopsWhileHeld,
+    });
   }
 
   /** Points at the instant, the exact value rounded half up to a millionth. */
@@ -115,7 +165,7 @@ export class Prioritization {
   explain(schemaIndex: number, item: Scored, at: Instant): Explanation {
     const schema = this.schemas[schemaIndex];
     const originAt = originOf(schema, item);
-    const age = originAt === undefined ? Number.NaN : at - originAt;
+    const age = originAt === undefined ? Number.NaN : ageOf(schema.clock, item, originAt, at);
     const segment = schema.segments[segmentAt(schema.segments, age)];
     const curve = unitsAt(segment, age);
     const businessValue = weightedUnits(schema.businessValueWeight, item.businessValue ?? 0);
@@ -124,7 +174,8 @@ export class Prioritization {
     return {
       schema: schema.id,
       origin: schema.origin,
-      ...(originAt !== undefined && { originAt }),
+      ...(originAt !== undefined && { originAt, ageMs: age }),
+      clock: schema.clock,
       point: schema.offsets.findLastIndex((offset) => age >= offset),
       curve: points(curve),
       businessValue: points(businessValue),
@@ -140,13 +191,19 @@ export class Prioritization {
     if (override !== undefined) return this.#changesFrom(schemaIndex, item, override.until, limit);
     const schema = this.schemas[schemaIndex];
     const originAt = originOf(schema, item);
-    if (originAt === undefined) return [];
-    const next = segmentAt(schema.segments, at - originAt) + 1;
-    return schema.segments.slice(next, next + limit).map((segment) => {
-      const changeAt = originAt + segment.start;
+    const isStopped = schema.clock.stopsWhileHeld && item.heldDateTime !== undefined;
+    if (originAt === undefined || isStopped) return [];
+    const next = segmentAt(schema.segments, ageOf(schema.clock, item, originAt, at)) + 1;
+    const changes = schema.segments.slice(next, next + limit).map((segment) => {
+      const changeAt = reaches(schema.clock, item, originAt, segment.start);
       const priority = this.priorityAt(schemaIndex, item, changeAt);
       return { at: changeAt, priority, point: segment.point, sloped: segment.rise !== 0 };
     });
+    return changes.filter((change) => Number.isFinite(change.at));
+  }
+
+  private clockOf({ calendar, clockStopsWhileHeld }: ClockSettings): Clock {
+    return { calendar: this.#calendars.find(calendar), stopsWhileHeld: clockStopsWhileHeld ?? false };
   }
 
   /** The end of an override, at which the curve counts again, and what comes after it. */
@@ -154,7 +211,10 @@ export class Prioritization {
     if (until === undefined) return [];
     const schema = this.schemas[schemaIndex];
     const originAt = originOf(schema, item);
-    const segment = schema.segments[segmentAt(schema.segments, originAt === undefined ? Number.NaN : until - originAt)];
+    const segment =
+      schema.segments[
+        segmentAt(schema.segments, originAt === undefined ? Number.NaN : ageOf(schema.clock, item, originAt, until))
+      ];
     const { priority, point } = this.explain(schemaIndex, item, until);
     const end = { at: until, priority, point, sloped: segment.rise !== 0 };
     return [end, ...this.changesAfter(schemaIndex, item, until, limit - 1)];
@@ -163,10 +223,13 @@ export class Prioritization {
 
 /**
  * Compiles the whole body of `PUT /settings/prioritization`, `{ "schemas": [...] }`. All faults at once, each with a
- * JSON pointer from the body's root.
+ * JSON pointer from the body's root. `knownCalendars` are the ids that a schema may name.
  */
-export function compilePrioritization(body: unknown): { prioritization: Prioritization } | { faults: Fault[] } {
-  const checked = checkSchemas(body);
+export function compilePrioritization(
+  body: unknown,
+  knownCalendars: ReadonlySet<string> = new Set(),
+): { prioritization: Prioritization } | { faults: Fault[] } {
+  const checked = checkSchemas(body, knownCalendars);
   return 'faults' in checked ? checked : { prioritization: new Prioritization(checked.documents) };
 }
 
@@ -177,7 +240,24 @@ function originOf(schema: Schema, item: Scored): Instant | undefined {
   return item.createdDateTime;
 }
 
-function schemaOf(document: SchemaDocument): Schema {
+/** Milliseconds that the clock has counted for the item, from its origin to the instant. */
+function ageOf(clock: Clock, item: Scored, originAt: Instant, at: Instant): number {
+  if (!clock.stopsWhileHeld) return elapsed(clock, originAt, at);
+  const until = item.heldDateTime === undefined ? at : Math.min(item.heldDateTime, at);
+  return elapsed(clock, originAt, until) - (item.stoppedMs ?? 0);
+}
+
+/** The first instant at which the clock, if it is not stopped again, has counted this much. */
+function reaches({ calendar, stopsWhileHeld }: Clock, item: Scored, originAt: Instant, ageMs: number): Instant {
+  const ms = ageMs + (stopsWhileHeld ? (item.stoppedMs ?? 0) : 0);
+  return calendar === undefined ? originAt + ms : calendar.instantOf(calendar.at(originAt) + ms);
+}
+
+function variantKey(schemaIndex: number, { calendar, stopsWhileHeld }: Clock): string {
+  return `${schemaIndex} ${stopsWhileHeld} ${calendar?.document.id ?? ''}`;
+}
+
+function schemaOf(document: SchemaDocument, clock: Clock): Schema {
   const curve = document.points.map(({ offset, priority }) => ({
     offset: parseDuration(offset)!,
     units: Math.round(priority * scoreUnits),
@@ -188,6 +268,7 @@ function schemaOf(document: SchemaDocument): Schema {
   return {
     id: document.id,
     origin: document.origin,
+    clock,
     offsets: curve.map(({ offset }) => offset),
     segments: segmentsOf(curve, document.mode),
     businessValueWeight,

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { CalendarDocument } from './calendar.js';
+import { CalendarOracle } from './calendar-oracle.js';
+import { Calendars, type ClockSettings } from './clock.js';
 import { formatDuration } from './duration.js';
 import { ItemTable } from './item-table.js';
 import { type OracleItem, orderAt, scoreAt, shown } from './oracle.js';
@@ -56,13 +59,36 @@ class Tape {
   }
 }
 
+/** Open hours that end as another day begins, a zone with half an hour of daylight saving time, and hours that it skips. */
+const calendars: CalendarDocument[] = [
+  {
+    id: 'office',
+    timeZone: 'America/New_York',
+    weekly: ['TH', 'FR', 'SA'].flatMap((name) => [
+      { day: name as 'TH', from: '00:00', to: '02:30' },
+      { day: name as 'TH', from: '17:00', to: '24:00' },
+    ]),
+    holidays: ['2026-01-02'],
+  },
+  { id: 'island', timeZone: 'Australia/Lord_Howe', weekly: [{ day: 'SU', from: '01:45', to: '02:15' }] },
+  { id: 'spell', timeZone: 'UTC', weekly: [{ day: 'TH', from: '00:00', to: '00:01' }] },
+];
+const compiled = new Calendars(calendars);
+const oracles = new Map(calendars.map((document) => [document.id, new CalendarOracle(document)]));
+const clocks = [undefined, 'office', 'island', 'spell', 'gone'];
+/** Around changes of the clocks, too. */
+const clockedInstants = [
+  ...['2026-03-08T06:59:59.999Z', '2026-03-08T07:00:00Z', '2026-11-01T06:30:00Z', '2026-04-04T15:00:00Z'],
+  ...['2026-01-01T00:00:30Z', '2026-01-01T07:30:00Z', '2025-12-26T03:00:00Z'],
+].map((text) => Date.parse(text));
+
 interface Item extends OracleItem {
   slot: number;
   lane: number;
   category: number;
 }
 
-function drawSchema(tape: Tape, id: string): SchemaDocument {
+function drawSchema(tape: Tape, id: string, isClocked: boolean): SchemaDocument {
   const first = tape.below(offsets.length);
   const count = Math.min(1 + tape.below(5), offsets.length - first);
   const points = offsets.slice(first, first + count).map((offset) => ({
@@ -83,7 +109,11 @@ function drawSchema(tape: Tape, id: string): SchemaDocument {
       ['silver', 1],
     ]);
   }
-  return document;
+  return isClocked ? { ...document, ...drawClock(tape) } : document;
+}
+
+function drawClock(tape: Tape): ClockSettings {
+  return { calendar: tape.pick(clocks), clockStopsWhileHeld: tape.pick([undefined, true, false]) };
 }
 
 /** Drives a queue and the plain list of its items with the same choices, and compares them. */
@@ -94,19 +124,25 @@ class Run {
   private readonly queue: UniversalQueue;
   private documents: SchemaDocument[];
   private nextDocuments: SchemaDocument[] = [];
+  /** What the categories say of the clock; never changes, unlike what the schemas say. */
+  private readonly clocks: ClockSettings[];
   private rebuild: Rebuild | undefined;
   private now = start;
   private seq = 0;
   private readonly lanes: number;
   private readonly categories: number;
+  private readonly isClocked: boolean;
 
   constructor(tape: Tape) {
     this.tape = tape;
     // Few lanes and categories make deep heaps, more of them many heads.
     this.lanes = 1 + tape.below(3);
     this.categories = 2 + tape.below(3);
+    this.isClocked = tape.below(3) === 0;
     this.documents = this.drawDocuments();
-    this.queue = new UniversalQueue(this.table, new Prioritization(this.documents), schemaOf(this.documents));
+    this.clocks = Array.from({ length: this.categories }, () => (this.isClocked ? drawClock(tape) : {}));
+    const [prioritization, schemaOf] = this.ordering(this.documents);
+    this.queue = new UniversalQueue(this.table, prioritization, schemaOf);
   }
 
   play(): void {
@@ -128,7 +164,14 @@ class Run {
   }
 
   private drawDocuments(): SchemaDocument[] {
-    return ['a', 'b', 'c'].slice(0, 1 + this.tape.below(3)).map((id) => drawSchema(this.tape, id));
+    return ['a', 'b', 'c'].slice(0, 1 + this.tape.below(3)).map((id) => drawSchema(this.tape, id, this.isClocked));
+  }
+
+  /** Category n has schema n - 1 of the documents; 0 and unknown ones have none. */
+  private ordering(documents: SchemaDocument[]): [Prioritization, (category: number) => number] {
+    const uses = this.clocks.map((clock, category) => ({ schema: documents[category - 1]?.id, ...clock }));
+    const prioritization = new Prioritization(documents, compiled, uses);
+    return [prioritization, (category) => prioritization.indexFor(uses[category])];
   }
 
   private put(): void {
@@ -142,7 +185,8 @@ class Run {
   private draw(slot: number, seq: number, lane: number): Item {
     const { tape, table } = this;
     const category = tape.below(this.categories);
-    const times = tape.below(40) === 0 ? farInstants : instants;
+    const near = this.isClocked ? [...instants, ...clockedInstants] : instants;
+    const times = tape.below(40) === 0 && !this.isClocked ? farInstants : near;
     const created = tape.pick(times);
     const activation = tape.below(3) === 0 ? tape.pick(times) : undefined;
     const due = tape.below(2) === 0 ? tape.pick(times) : undefined;
@@ -154,6 +198,8 @@ class Run {
     table.setSegment(slot, customerSegment);
     table.category[slot] = category;
     const override = this.drawOverride(slot);
+    const stoppedMs = this.isClocked && tape.below(3) === 0 ? tape.pick([1, 1000, hour, 30 * hour]) : undefined;
+    table.setStopped(slot, stoppedMs);
     return {
       slot,
       seq,
@@ -165,6 +211,7 @@ class Run {
       businessValue,
       customerSegment,
       override,
+      stoppedMs,
     };
   }
 
@@ -198,6 +245,7 @@ class Run {
   private pass(): void {
     const crossing = this.queue.nextCrossing();
     const choices = [1, 2, 1000, hour, day, 30 * day, 0, -5].map((ms) => this.now + ms);
+    if (this.isClocked) choices.push(...clockedInstants);
     if (Number.isFinite(crossing)) choices.push(crossing, crossing - 1, crossing + 1);
     const t = this.tape.pick(choices);
     while (!this.queue.advance(t, 1));
@@ -206,7 +254,7 @@ class Run {
 
   private startRebuild(): void {
     this.nextDocuments = this.drawDocuments();
-    this.rebuild = this.queue.rebuild(new Prioritization(this.nextDocuments), schemaOf(this.nextDocuments));
+    this.rebuild = this.queue.rebuild(...this.ordering(this.nextDocuments));
   }
 
   private stepRebuild(): void {
@@ -217,8 +265,12 @@ class Run {
 
   private compare(): void {
     const { queue, items, documents, now, tape } = this;
-    const named = items.map((item) => ({ ...item, schema: documents[item.category - 1]?.id }));
-    const expected = orderAt(named, documents, now);
+    const named = items.map((item) => ({
+      ...item,
+      ...this.clocks[item.category],
+      schema: documents[item.category - 1]?.id,
+    }));
+    const expected = orderAt(named, documents, now, oracles);
     const slots = expected.map((item) => item.slot);
     assert.equal(queue.size, items.length);
     assert.deepEqual(queue.top(now, items.length + 1), slots);
@@ -231,16 +283,11 @@ class Run {
     const at = tape.below(expected.length);
     assert.equal(queue.rank(slots[at], now, 1000), at);
     assert.equal(queue.rank(slots[at], now, 3), Math.min(at, 3));
-    assert.equal(queue.priorityAt(slots[at], now), shown(scoreAt(expected[at], documents, now)));
+    assert.equal(queue.priorityAt(slots[at], now), shown(scoreAt(expected[at], documents, now, oracles)));
   }
 }
 
-/** Category n of the test has schema n - 1 of the documents; 0 and unknown ones have none. */
-function schemaOf(documents: readonly SchemaDocument[]): (category: number) => number {
-  return (category) => (category <= documents.length ? category : 0);
-}
-
-test('for random schemas, items, changes, rebuilds and times the order is that of a sort by the definition', () => {
+test('for random schemas, calendars, items, changes, rebuilds and times the order is that of a sort by the definition', () => {
   const tapes = fc.array(fc.nat(9999), { minLength: 20, maxLength: 900, size: 'max' });
   fc.assert(
     fc.property(tapes, (numbers) => new Run(new Tape(numbers)).play()),

@@ -139,7 +139,7 @@ export class UniversalQueue {
     const schema = scorer.schemaOf(slot, t);
     const origin = scorer.originOf(schema, slot);
     const segment = scorer.schemas[schema].segments[scorer.segmentAt(schema, origin, t)];
-    return (unitsAt(segment, t - origin) + scorer.staticOf(schema, slot)) / scoreUnits;
+    return (unitsAt(segment, scorer.timeOf(schema, t) - origin) + scorer.staticOf(schema, slot)) / scoreUnits;
   }
 
   /**

@@ -1,22 +1,42 @@
 import { DocumentCheck } from './document-check.js';
 import { parseDuration } from './duration.js';
 import { curvePointsMax, schemasMax, scoreMax, segmentWeightsMax, textLengthMax } from './limits.js';
+import { nearest } from './nearest.js';
 import type { Fault } from './rejection.js';
 import type { SchemaDocument } from './schema.js';
 
 const origins = ['created', 'activation', 'due'];
 const modes = ['step', 'linear'];
-const documentFields = ['id', 'origin', 'mode', 'points', 'businessValueWeight', 'segmentWeights'];
+const documentFields = [
+  'id',
+  'origin',
+  'mode',
+  'points',
+  'businessValueWeight',
+  'segmentWeights',
+  'calendar',
+  'clockStopsWhileHeld',
+];
 
 /** Checks the whole body of `PUT /settings/prioritization`: the schema documents, or every fault found. */
-export function checkSchemas(body: unknown): { documents: SchemaDocument[] } | { faults: Fault[] } {
-  const check = new SchemaCheck();
+export function checkSchemas(
+  body: unknown,
+  knownCalendars: ReadonlySet<string>,
+): { documents: SchemaDocument[] } | { faults: Fault[] } {
+  const check = new SchemaCheck(knownCalendars);
   check.body(body);
   if (check.faults.length > 0) return { faults: check.faults };
   return { documents: (body as { schemas: SchemaDocument[] }).schemas };
 }
 
 class SchemaCheck extends DocumentCheck {
+  private readonly knownCalendars: ReadonlySet<string>;
+
+  constructor(knownCalendars: ReadonlySet<string>) {
+    super();
+    this.knownCalendars = knownCalendars;
+  }
+
   body(body: unknown): void {
     if (!this.object(body, '', ['schemas'], ['schemas'])) return;
     const { schemas } = body;
@@ -32,6 +52,18 @@ class SchemaCheck extends DocumentCheck {
     this.points(schema.points, `${pointer}/points`);
     if ('businessValueWeight' in schema) this.score(schema.businessValueWeight, `${pointer}/businessValueWeight`);
     if ('segmentWeights' in schema) this.weights(schema.segmentWeights, `${pointer}/segmentWeights`);
+    this.clock(schema, pointer);
+  }
+
+  private clock({ calendar, clockStopsWhileHeld }: Record<string, unknown>, pointer: string): void {
+    if (calendar !== undefined && !this.knownCalendars.has(calendar as string)) {
+      const near = typeof calendar === 'string' ? nearest(calendar, this.knownCalendars) : undefined;
+      const hint = near === undefined ? '' : `; did you mean ${near}?`;
+      this.add(`${pointer}/calendar`, 'invalid-value', `The id of a business calendar is expected${hint}`);
+    }
+    if (clockStopsWhileHeld !== undefined && typeof clockStopsWhileHeld !== 'boolean') {
+      this.add(`${pointer}/clockStopsWhileHeld`, 'invalid-value', 'true or false is expected');
+    }
   }
 
   private schemaId(id: unknown, pointer: string): void {

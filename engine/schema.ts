@@ -6,4 +6,7 @@ export interface SchemaDocument {
   points: { offset: string; priority: number }[];
   businessValueWeight?: number;
   segmentWeights?: Record<string, number>;
+  /** Id of the business calendar in whose time ages are measured. */
+  calendar?: string;
+  clockStopsWhileHeld?: boolean;
 }

@@ -17,11 +17,11 @@ export function checkSettings(
 ): SettingsContent | { faults: Fault[] } {
   switch (kind) {
     case 'categories': {
-      const compiled = compileCategories(body, new Set(others.prioritization.map(({ id }) => id)));
+      const compiled = compileCategories(body, idsOf(others.prioritization), idsOf(others.calendars));
       return 'faults' in compiled ? compiled : { kind, document: compiled.tree.documents };
     }
     case 'prioritization': {
-      const compiled = compilePrioritization(body);
+      const compiled = compilePrioritization(body, idsOf(others.calendars));
       return 'faults' in compiled ? compiled : { kind, document: compiled.prioritization.documents };
     }
     case 'calendars': {
@@ -29,6 +29,10 @@ export function checkSettings(
       return 'faults' in checked ? checked : { kind, document: checked.documents };
     }
   }
+}
+
+function idsOf(documents: readonly { id: string }[]): ReadonlySet<string> {
+  return new Set(documents.map(({ id }) => id));
 }
 
 /** Several kinds together, each the list that stands in its document: a draft, or what is exported and imported. */

@@ -25,6 +25,8 @@ interface ItemsChunk {
   columns: Record<string, Uint8Array>;
   /** Row of the chunk, millionths, until when (NaN: for ever) of each item with an override. */
   overrides: [row: number, units: number, until: number][];
+  /** Row of the chunk and milliseconds of each item whose clock was stopped. */
+  stopped: [row: number, ms: number][];
 }
 
 interface SettingsChunk {
@@ -112,7 +114,17 @@ export class SnapshotWriter {
       columns[name] = bytesOf(Uint32Array.from(slots, indexOf));
     }
     this.itemCount += count;
-    return { kind: 'items', count, ids: bytesOf(ids), status, dictionary, columns, overrides: this.#overrides(slots) };
+    const sparse = { overrides: this.#overrides(slots), stopped: this.#stopped(slots) };
+    return { kind: 'items', count, ids: bytesOf(ids), status, dictionary, columns, ...sparse };
+  }
+
+  #stopped(slots: readonly number[]): ItemsChunk['stopped'] {
+    const { stopped } = this.#state.table;
+    if (stopped.size === 0) return [];
+    return slots.flatMap((slot, row) => {
+      const ms = stopped.get(slot);
+      return ms === undefined ? [] : [[row, ms] as [number, number]];
+    });
   }
 
   #overrides(slots: readonly number[]): ItemsChunk['overrides'] {
@@ -174,6 +186,7 @@ export class SnapshotReader {
     const { table } = this.#state;
     const { count, status, dictionary } = chunk;
     const ids = new Uint32Array(copyOf(chunk.ids, count * 16));
+    const stopped = new Map(chunk.stopped);
     const columns: Record<string, Float64Array | Uint32Array> = {};
     for (const name of floats) columns[name] = new Float64Array(copyOf(chunk.columns[name], count * 8));
     for (const name of [...integers, ...texts]) columns[name] = new Uint32Array(copyOf(chunk.columns[name], count * 4));
@@ -190,6 +203,7 @@ export class SnapshotReader {
       table.setCategory(slot, dictionary[columns.category[i]] || undefined);
       table.setSegment(slot, dictionary[columns.segment[i]] || undefined);
       table.setAgent(slot, dictionary[columns.agent[i]] || undefined);
+      table.setStopped(slot, stopped.get(i));
       if (table.overrides.size > 0) table.overrides.delete(slot);
       slots[i] = slot;
     }

@@ -1,6 +1,7 @@
 import type { CalendarDocument } from './calendar.js';
 import type { CategoryDocument } from './category.js';
 import { type CategoryTree, compileCategories } from './category-tree.js';
+import { Calendars } from './clock.js';
 import { Deadlines } from './deadlines.js';
 import { Documents } from './documents.js';
 import type { Event, ItemDeleted, ItemMoved, SettingsReplaced } from './event.js';
@@ -9,11 +10,12 @@ import { ItemTable } from './item-table.js';
 import { KnownKeys } from './known-keys.js';
 import { isFinal } from './life-cycle.js';
 import { overrideUnits } from './overrides.js';
-import { compilePrioritization, type Prioritization } from './prioritization.js';
+import { Prioritization } from './prioritization.js';
 import { UniversalQueue } from './queue.js';
 import type { Rebuild } from './queue-rebuild.js';
 import { type SavedFilter, SavedFilters } from './saved-filter.js';
 import type { SchemaDocument } from './schema.js';
+import { checkSchemas } from './schema-check.js';
 import { contentOf, type Settings } from './settings.js';
 import { type Draft, type Instant, type Status, statuses, type WorkItem } from './work-item.js';
 
@@ -74,6 +76,7 @@ export class TenantState {
   readonly queue: UniversalQueue;
   /** Open items by status, in the order of `statuses`. */
   readonly counts = new Int32Array(statuses.length);
+  calendars: Calendars;
   categories: CategoryTree;
   prioritization: Prioritization;
   /** What was published last, as the clients wrote it. */
@@ -96,8 +99,9 @@ export class TenantState {
       calendars: { version: 0, document: options.calendars ?? [] },
     };
     this.filters = new SavedFilters(options.filters ?? []);
-    this.prioritization = mustCompileSchemas(options.schemas);
+    this.calendars = new Calendars(options.calendars ?? []);
     this.categories = mustCompileCategories(options.categories);
+    this.prioritization = mustCompileSchemas(options.schemas, this.calendars, this.categories);
     this.#inForce = this.#orderSettings();
     this.queue = new UniversalQueue(this.table, this.prioritization, (category) =>
       schemaIndex(this.#inForce, this.table.categories.textOf(category)),
@@ -242,8 +246,10 @@ export class TenantState {
   /** Classification uses new settings at once, the order follows when it is built (`rebuild`). */
   #adopt(settings: Partial<Settings>): void {
     this.settings = { ...this.settings, ...settings };
-    this.prioritization = mustCompileSchemas(this.settings.prioritization.document);
-    this.categories = mustCompileCategories(this.settings.categories.document);
+    const { calendars, categories, prioritization } = this.settings;
+    this.calendars = new Calendars(calendars.document, this.calendars);
+    this.categories = mustCompileCategories(categories.document);
+    this.prioritization = mustCompileSchemas(prioritization.document, this.calendars, this.categories);
     const building = this.#orderSettings();
     this.#building = building;
     this.rebuild = this.queue.rebuild(this.prioritization, (category) =>
@@ -334,6 +340,7 @@ export class TenantState {
     if (item.override !== undefined) {
       table.overrides.set(slot, overrideUnits(item.override), item.override.until ?? Number.NaN);
     } else if (table.overrides.size > 0) table.overrides.delete(slot);
+    table.setStopped(slot, item.stoppedMs);
   }
 
   #enqueue(slot: number, status: Status, now: Instant): void {
@@ -367,7 +374,7 @@ export class TenantState {
 function schemaIndex(order: OrderSettings, path: string): number {
   let index = order.schemaIndexes.get(path);
   if (index === undefined) {
-    index = order.prioritization.indexOf(path === '' ? undefined : order.categories.resolve(path).schema);
+    index = path === '' ? 0 : order.prioritization.indexFor(order.categories.resolve(path));
     order.schemaIndexes.set(path, index);
   }
   return index;
@@ -385,16 +392,23 @@ export function afterMove(item: WorkItem, event: ItemMoved): WorkItem {
   return after as unknown as WorkItem;
 }
 
-function mustCompileSchemas(schemas: readonly SchemaDocument[]): Prioritization {
-  const compiled = compilePrioritization({ schemas });
-  if ('faults' in compiled) throw new Error(`stored prioritization is faulty: ${JSON.stringify(compiled.faults)}`);
-  return compiled.prioritization;
+/** Stored documents may name what later ones no longer have: the built-in schema, and the world's clock, then hold. */
+function mustCompileSchemas(
+  schemas: readonly SchemaDocument[],
+  calendars: Calendars,
+  categories: CategoryTree,
+): Prioritization {
+  const checked = checkSchemas({ schemas }, idsOf(schemas, 'calendar'));
+  if ('faults' in checked) throw new Error(`stored prioritization is faulty: ${JSON.stringify(checked.faults)}`);
+  return new Prioritization(checked.documents, calendars, categories.settings);
 }
 
-/** Stored categories may name a schema that a later document no longer has: they are ordered by the built-in one then. */
 function mustCompileCategories(categories: readonly CategoryDocument[]): CategoryTree {
-  const schemas = new Set(categories.flatMap((category) => category.schema ?? []));
-  const compiled = compileCategories({ categories }, schemas);
+  const compiled = compileCategories({ categories }, idsOf(categories, 'schema'), idsOf(categories, 'calendar'));
   if ('faults' in compiled) throw new Error(`stored categories are faulty: ${JSON.stringify(compiled.faults)}`);
   return compiled.tree;
+}
+
+function idsOf<N extends string>(documents: readonly { [K in N]?: string }[], name: N): ReadonlySet<string> {
+  return new Set(documents.flatMap((document) => document[name] ?? []));
 }

@@ -99,6 +99,10 @@ export interface WorkItem extends Draft {
   readonly assignedTo?: string;
   readonly assignedDateTime?: Instant;
   readonly heldDateTime?: Instant;
+  /** For how long its clock was stopped by holds that are over, in milliseconds of its category's clock. */
+  readonly stoppedMs?: number;
+  /** True when the due time is the category's, of a kind that moves with holds. */
+  readonly dueByCategory?: boolean;
   /** When it reached its end: completed, canceled, rejected or expired. */
   readonly completedDateTime?: Instant;
   readonly updatedDateTime: Instant;

@@ -175,7 +175,8 @@ test('the foretold order is the one that publishing the same draft makes, on 400
 /** Hands out one item every two minutes, always the first of the slow oracle's order; which deadlines pass before. */
 function naiveMisses(state: TenantState, at: number, until: number, all: readonly SchemaDocument[]): Set<string> {
   const { table } = state;
-  const slas = compileCategories({ categories: state.settings.categories.document }, new Set(all.map(({ id }) => id)));
+  const schemas = new Set(all.map(({ id }) => id));
+  const slas = compileCategories({ categories: state.settings.categories.document }, schemas, new Set());
   assert.ok('tree' in slas);
   const items = [...Array(table.slotEnd).keys()]
     .filter((slot) => table.isOpen(slot))
