@@ -1,7 +1,9 @@
 import { type AuditPage, auditPageJson, withTimes } from '../engine/audit-log.js';
+import { after, stoppedBy } from '../engine/clock.js';
 import { formatInstant } from '../engine/instant.js';
 import { itemJson, overrideJson } from '../engine/item-json.js';
 import { overrideAt } from '../engine/overrides.js';
+import type { Explanation } from '../engine/prioritization.js';
 import type { FilterVersion } from '../engine/saved-filter.js';
 import { type Setting, type SettingsKind, settingsKinds } from '../engine/settings.js';
 import type { TenantState } from '../engine/state.js';
@@ -143,14 +145,14 @@ function explanationOf(state: TenantState, item: WorkItem, now: Instant): Record
   const isClosed = item.completedDateTime !== undefined;
   const terms = state.orderPrioritization.explain(schemaIndex, item, item.completedDateTime ?? now);
   const changes = isClosed ? [] : state.orderPrioritization.changesAfter(schemaIndex, item, now, changesShown);
-  const { slaMs } = item.category === undefined ? { slaMs: undefined } : state.categories.resolve(item.category);
   return {
     classification: {
       category: item.category ?? null,
       rule: item.rule ?? null,
       by: item.preclassified ? 'source' : item.rule === undefined ? null : 'rule',
     },
-    slaDateTime: slaMs === undefined ? null : formatInstant(item.createdDateTime + slaMs),
+    slaDateTime: slaOf(state, item, item.completedDateTime ?? now),
+    clock: clockAnswer(terms, item, item.completedDateTime ?? now),
     schema: {
       id: terms.schema,
       version: state.orderPrioritizationVersion,
@@ -167,6 +169,31 @@ function explanationOf(state: TenantState, item: WorkItem, now: Instant): Record
       segment: point,
       sloped,
     })),
+  };
+}
+
+/** When the category's time is over, on its clock. */
+function slaOf({ categories, prioritization }: TenantState, item: WorkItem, now: Instant): string | null {
+  const settings = item.category === undefined ? {} : categories.resolve(item.category);
+  if (settings.slaMs === undefined) return null;
+  const clock = prioritization.clockFor(settings);
+  const at = after(clock, item.createdDateTime, settings.slaMs + stoppedBy(clock, item, now));
+  return Number.isFinite(at) ? formatInstant(at) : null;
+}
+
+/** The clock that the item's age is measured with, and how it stands at the instant. */
+function clockAnswer({ clock, ageMs }: Explanation, item: WorkItem, at: Instant): Record<string, unknown> {
+  const { calendar, stopsWhileHeld } = clock;
+  const opensAt = calendar?.opensAt(at);
+  return {
+    ageMs: ageMs ?? null,
+    calendar: calendar === undefined ? null : calendar.document.id,
+    ...(calendar !== undefined && {
+      timeZone: calendar.document.timeZone,
+      open: opensAt === at,
+      opensDateTime: opensAt === undefined || opensAt === at ? null : formatInstant(opensAt),
+    }),
+    ...(stopsWhileHeld && { stopped: item.heldDateTime !== undefined, stoppedMs: stoppedBy(clock, item, at) }),
   };
 }
 
@@ -190,11 +217,15 @@ function settingsDocument(
   return { status: 200, json: JSON.stringify(body), version };
 }
 
-/** Categories and items that the settings in force leave without a schema: legal, but hardly what somebody wants. */
-export function settingsWarnings({ categories, prioritization, table }: TenantState): string[] {
+/** What the settings in force leave without a schema or a calendar: legal, but hardly what somebody wants. */
+export function settingsWarnings({ categories, prioritization, calendars, table }: TenantState): string[] {
   const orphans = categories.documents.filter(
     ({ schema }) => schema !== undefined && prioritization.indexOf(schema) === 0,
   );
+  const ofWorld = [
+    ...categories.documents.map(({ id, calendar }) => ({ who: `category ${id}`, calendar })),
+    ...prioritization.documents.map(({ id, calendar }) => ({ who: `schema ${id}`, calendar })),
+  ].filter(({ calendar }) => calendar !== undefined && calendars.find(calendar) === undefined);
   const counts = new Map<number, number>();
   for (let slot = 0; slot < table.slotEnd; slot++) {
     const category = table.category[slot];
@@ -205,6 +236,7 @@ export function settingsWarnings({ categories, prioritization, table }: TenantSt
     ...orphans.map(
       ({ id, schema }) => `category ${id} names schema ${schema}, which does not exist: its priority is 0`,
     ),
+    ...ofWorld.map(({ who, calendar }) => `${who} names calendar ${calendar}, which does not exist: it is always open`),
     ...stranded.map(
       ([category, count]) =>
         `${count} open items are in category ${table.categories.textOf(category)}, which does not exist any more: ` +

@@ -164,6 +164,8 @@ export interface OpenItems {
   /** Absent priorities are NaN, and so is the end of one that holds for ever. */
   overridePriority: Float64Array;
   overrideUntil: Float64Array;
+  /** NaN for the items whose clock was never stopped. */
+  stoppedMs: Float64Array;
   seq: Float64Array;
   version: Float64Array;
 }

@@ -156,6 +156,7 @@ function schedulingOf(slice: OpenItems, i: number): Scheduling {
     assignedTo: slice.assignedTo[i] ?? undefined,
     businessValue: optional(slice.businessValue[i]),
     override: overrideOf(slice.overridePriority[i], slice.overrideUntil[i]),
+    stoppedMs: optional(slice.stoppedMs[i]),
     createdDateTime: slice.created[i],
     activationDateTime: optional(slice.activation[i]),
     dueDateTime: optional(slice.due[i]),

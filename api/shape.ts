@@ -198,6 +198,13 @@ const calendar = Type.Object(
   closed,
 );
 
+const clockFields = {
+  calendar: Type.Optional(
+    Type.String({ description: 'Id of the business calendar in whose time ages, `sla` and `dueAfter` run.' }),
+  ),
+  clockStopsWhileHeld: Type.Optional(Type.Boolean({ description: 'The time that an item is on hold does not count.' })),
+};
+
 const category = Type.Object(
   {
     id: Type.String(),
@@ -207,6 +214,7 @@ const category = Type.Object(
     schema: Type.Optional(Type.String()),
     sla: Type.Optional(Type.String({ description: 'ISO 8601 duration.' })),
     defaults: Type.Optional(Type.Object({ dueAfter: Type.Optional(Type.String()) }, closed)),
+    ...clockFields,
     pii: Type.Optional(
       Type.Array(Type.String(), {
         description: 'Paths into the attributes that hold personal data: `address.street`.',
@@ -229,6 +237,7 @@ const schema = Type.Object(
     points: Type.Array(Type.Object({ offset: Type.String(), priority: Type.Number() }, closed)),
     businessValueWeight: Type.Optional(Type.Number()),
     segmentWeights: Type.Optional(Type.Record(Type.String(), Type.Number())),
+    ...clockFields,
   },
   closed,
 );

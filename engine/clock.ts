@@ -39,6 +39,20 @@ export class Calendars {
   }
 }
 
+/** What of an item its clock depends on. */
+export interface Clocked {
+  /** Present while the item is on hold. */
+  readonly heldDateTime?: Instant;
+  /** For how long its clock was stopped by holds that are over. */
+  readonly stoppedMs?: number;
+}
+
+/** For how long, up to the instant, the clock has stood still for the item. */
+export function stoppedBy(clock: Clock, { heldDateTime, stoppedMs = 0 }: Clocked, at: Instant): number {
+  if (!clock.stopsWhileHeld) return 0;
+  return heldDateTime === undefined ? stoppedMs : stoppedMs + Math.max(0, elapsed(clock, heldDateTime, at));
+}
+
 /** Milliseconds on the clock from one instant to another. */
 export function elapsed({ calendar }: Clock, from: Instant, to: Instant): number {
   return calendar === undefined ? to - from : calendar.between(from, to);

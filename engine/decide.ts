@@ -1,3 +1,4 @@
+import { after, elapsed } from './clock.js';
 import type {
   Command,
   Create,
@@ -140,20 +141,35 @@ export function newItem(state: TenantState, draft: Draft, now: Instant, id: stri
   return itemRecord(core, draft, verdict);
 }
 
-type Classified = Pick<WorkItem, 'status' | 'category' | 'rule' | 'error' | 'dueDateTime' | 'preclassified'>;
+type Classified = Pick<WorkItem, 'status' | 'category' | 'rule' | 'error' | 'preclassified'> & Due;
+
+type Due = Pick<WorkItem, 'dueDateTime' | 'dueByCategory'>;
+
+/** A draft, and of an item that there is already what its due time depends on. */
+type Known = Draft & Pick<WorkItem, 'stoppedMs' | 'dueByCategory'>;
+
+const noDue: Due = {};
 
 /** Asks the source's category or the rules; without an answer the item is errorheld and says why. */
-function classified(state: TenantState, draft: Draft, created: Instant, now: Instant, parsed?: object): Classified {
+function classified(state: TenantState, draft: Known, created: Instant, now: Instant, parsed?: object): Classified {
   const verdict = state.classify(draft, parsed);
   if ('error' in verdict) return { status: 'errorheld', error: verdict.error, category: draft.category };
-  const due = draft.dueDateTime ?? defaultDue(state, verdict.category, draft.activationDateTime ?? created);
   const { category, rule, preclassified } = verdict;
-  return { status: readyStatus(draft.activationDateTime, now), category, rule, preclassified, dueDateTime: due };
+  const due: Due = draft.dueDateTime === undefined ? defaultDue(state, category, draft, created) : draft;
+  const { dueDateTime, dueByCategory } = due;
+  const status = readyStatus(draft.activationDateTime, now);
+  return { status, category, rule, preclassified, dueDateTime, dueByCategory };
 }
 
-function defaultDue(state: TenantState, category: string, from: Instant): Instant | undefined {
-  const after = state.categories.resolve(category).dueAfterMs;
-  return after === undefined ? undefined : from + after;
+/** The category's time to the due date, on its clock. */
+function defaultDue(state: TenantState, category: string, draft: Known, created: Instant): Due {
+  const settings = state.categories.resolve(category);
+  if (settings.dueAfterMs === undefined) return noDue;
+  const clock = state.prioritization.clockFor(settings);
+  const stops = clock.stopsWhileHeld || undefined;
+  const ms = settings.dueAfterMs + (stops ? (draft.stoppedMs ?? 0) : 0);
+  const dueDateTime = after(clock, draft.activationDateTime ?? created, ms);
+  return Number.isFinite(dueDateTime) ? { dueDateTime, dueByCategory: stops } : noDue;
 }
 
 function update(state: TenantState, command: Update, now: Instant): Decision | Rejection {
@@ -183,10 +199,12 @@ function updated(
   now: Instant,
 ): Decision {
   const created = draft.createdDateTime ?? item.createdDateTime;
-  const asNew = classified(state, { ...draft, category: chosenCategory }, created, now);
+  const isSameDue = draft.dueDateTime === item.dueDateTime;
+  const known = { ...draft, stoppedMs: item.stoppedMs, dueByCategory: isSameDue ? item.dueByCategory : undefined };
+  const asNew = classified(state, { ...known, category: chosenCategory }, created, now);
   const verdict = asNew.error !== undefined && isInHand(item.status) ? categoryOf(item) : asNew;
   const next: WorkItem = {
-    ...draft,
+    ...known,
     ...lifeOf(item),
     ...verdict,
     status: isInHand(item.status) ? item.status : asNew.status,
@@ -275,13 +293,22 @@ function moveEvent(
   now: Instant,
 ): ItemMoved | Rejection | undefined {
   const { reason, resultCode, agentId } = command;
-  const ended = { completedDateTime: now, heldDateTime: null, error: null, ...given({ reason, resultCode }) };
+  const ended = {
+    completedDateTime: now,
+    heldDateTime: null,
+    error: null,
+    ...afterHold(state, item, now),
+    ...given({ reason, resultCode }),
+  };
   switch (type) {
     case 'hold':
       return moved(item, 'held', 'held', now, { ...released, heldDateTime: now, ...given({ reason }) });
     case 'resume':
       return item.status === 'held' && item.category !== undefined && item.error === undefined
-        ? moved(item, 'resumed', readyStatus(item.activationDateTime, now), now, released)
+        ? moved(item, 'resumed', readyStatus(item.activationDateTime, now), now, {
+            ...released,
+            ...afterHold(state, item, now),
+          })
         : reclassified(state, item, 'resumed', now, {});
     case 'restart':
       return restarted(state, item, now);
@@ -304,6 +331,18 @@ function moveEvent(
   }
 }
 
+/** What the end of a hold changes when the category's clock has stood still meanwhile: a due time of its own moves on. */
+function afterHold(state: TenantState, item: WorkItem, now: Instant): Changes {
+  if (item.heldDateTime === undefined || item.category === undefined) return {};
+  const clock = state.prioritization.clockFor(state.categories.resolve(item.category));
+  const heldMs = clock.stopsWhileHeld ? elapsed(clock, item.heldDateTime, now) : 0;
+  if (heldMs <= 0) return {};
+  const stoppedMs = (item.stoppedMs ?? 0) + heldMs;
+  if (!item.dueByCategory || item.dueDateTime === undefined) return { stoppedMs };
+  const dueDateTime = after(clock, item.dueDateTime, heldMs);
+  return Number.isFinite(dueDateTime) ? { stoppedMs, dueDateTime } : { stoppedMs };
+}
+
 /** Back to the start of its life, with a new classification. An expiration that has passed would end it at once. */
 function restarted(state: TenantState, item: WorkItem, now: Instant): ItemMoved {
   const past = item.expirationDateTime !== undefined && item.expirationDateTime <= now;
@@ -321,7 +360,7 @@ function reclassified(state: TenantState, item: WorkItem, type: Move, now: Insta
   const { status, ...fields } = verdict;
   // A category that a rule once found and none finds now is not one that the source has named.
   const before: Changes = { ...released, rule: null, error: null, ...(asked === undefined && { category: null }) };
-  return moved(item, type, status, now, { ...before, ...set, ...given(fields) });
+  return moved(item, type, status, now, { ...before, ...set, ...given(fields), ...afterHold(state, item, now) });
 }
 
 /** The engine's own timers: an activation or expiration time has come. Stale timers are no events. */
@@ -333,7 +372,12 @@ function due(state: TenantState, id: string, now: Instant, type: 'activated' | '
   const event =
     type === 'activated'
       ? moved(item, type, 'queued', now, {})
-      : moved(item, type, 'expired', now, { completedDateTime: now, heldDateTime: null, error: null });
+      : moved(item, type, 'expired', now, {
+          completedDateTime: now,
+          heldDateTime: null,
+          error: null,
+          ...afterHold(state, item, now),
+        });
   return { events: [{ ...event, by: 'timer' }], itemId: id, status: 200 };
 }
 

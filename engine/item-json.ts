@@ -5,6 +5,7 @@ import { type Instant, type Override, plainTexts, type WorkItem } from './work-i
 const optional = [
   ...plainTexts,
   'sourceVersion',
+  'stoppedMs',
   'rule',
   'error',
   'resultCode',

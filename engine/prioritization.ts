@@ -1,4 +1,4 @@
-import { Calendars, type Clock, type ClockSettings, elapsed } from './clock.js';
+import { Calendars, type Clock, type Clocked, type ClockSettings, elapsed, stoppedBy } from './clock.js';
 import { type Segment, segmentAt, segmentsOf, unitsAt } from './curve.js';
 import { parseDuration } from './duration.js';
 import { scoreMax, scoreUnits } from './limits.js';
@@ -26,17 +26,13 @@ export interface Schema {
 }
 
 /** What of an item its priority depends on; every work item is one. */
-export interface Scored {
+export interface Scored extends Clocked {
   readonly createdDateTime: Instant;
   readonly activationDateTime?: Instant;
   readonly dueDateTime?: Instant;
   readonly businessValue?: number;
   readonly customerSegment?: string;
   readonly override?: Override;
-  /** Present while the item is on hold. */
-  readonly heldDateTime?: Instant;
-  /** For how long its clock has been stopped. */
-  readonly stoppedMs?: number;
 }
 
 /** What a category says of the order of its items. */
@@ -242,9 +238,7 @@ function originOf(schema: Schema, item: Scored): Instant | undefined {
 
 /** Milliseconds that the clock has counted for the item, from its origin to the instant. */
 function ageOf(clock: Clock, item: Scored, originAt: Instant, at: Instant): number {
-  if (!clock.stopsWhileHeld) return elapsed(clock, originAt, at);
-  const until = item.heldDateTime === undefined ? at : Math.min(item.heldDateTime, at);
-  return elapsed(clock, originAt, until) - (item.stoppedMs ?? 0);
+  return elapsed(clock, originAt, at) - stoppedBy(clock, item, at);
 }
 
 /** The first instant at which the clock, if it is not stopped again, has counted this much. */

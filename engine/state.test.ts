@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { CalendarDocument } from './calendar.js';
+import { CalendarOracle } from './calendar-oracle.js';
 import type { CategoryDocument } from './category.js';
 import { type Command, itemCommands } from './command.js';
 import { decide } from './decide.js';
@@ -11,6 +13,7 @@ import { needsOf } from './needs.js';
 import { type OracleItem, orderAt, scoreAt, shown } from './oracle.js';
 import { isRejection } from './rejection.js';
 import type { SchemaDocument } from './schema.js';
+import type { SettingsContent } from './settings.js';
 import { SnapshotReader, SnapshotWriter } from './snapshot.js';
 import { TenantState } from './state.js';
 import { type Instant, type Status, statuses, type WorkItem } from './work-item.js';
@@ -51,6 +54,35 @@ class Tape {
 interface Settings {
   schemas: SchemaDocument[];
   categories: CategoryDocument[];
+  calendars: CalendarDocument[];
+}
+
+const spells: CalendarDocument = {
+  id: 'spells',
+  timeZone: 'America/New_York',
+  weekly: [
+    { day: 'WE', from: '19:00', to: '19:01' },
+    { day: 'WE', from: '19:30', to: '24:00' },
+  ],
+};
+const island: CalendarDocument = {
+  id: 'spells',
+  timeZone: 'Australia/Lord_Howe',
+  weekly: [{ day: 'TH', from: '00:00', to: '24:00' }],
+};
+const calendarChoices: CalendarDocument[][] = [[], [spells], [island]];
+const oracles = new Map(
+  calendarChoices.map((calendars) => [
+    calendars,
+    new Map(calendars.map((calendar) => [calendar.id, new CalendarOracle(calendar)])),
+  ]),
+);
+
+function drawClock(tape: Tape): Pick<CategoryDocument, 'calendar' | 'clockStopsWhileHeld'> {
+  if (tape.below(2) === 0) return {};
+  return JSON.parse(
+    JSON.stringify({ calendar: tape.maybe(['spells']), clockStopsWhileHeld: tape.maybe([true, false]) }),
+  );
 }
 
 function drawSchemas(tape: Tape): SchemaDocument[] {
@@ -64,6 +96,7 @@ function drawSchemas(tape: Tape): SchemaDocument[] {
       points: points.map((offset) => ({ offset, priority: tape.pick(priorities) })),
       businessValueWeight: tape.pick([0, 1, 0.1]),
       segmentWeights: { gold: tape.pick(priorities) },
+      ...drawClock(tape),
     };
   });
 }
@@ -73,26 +106,40 @@ function drawCategories(tape: Tape): CategoryDocument[] {
   const rule = (kind: string) =>
     tape.below(8) === 0 ? 'item.attributes.missing == 1' : `item.attributes.kind == '${kind}'`;
   const categories: CategoryDocument[] = [
-    { id: 'a', parent: null, name: 'A', rule: rule('a'), schema: schema() },
-    { id: 'deep', parent: 'a', name: 'Deep', rule: 'item.businessValue > 1.0', schema: schema() },
-    { id: 'b', parent: null, name: 'B', rule: rule('b'), schema: schema(), defaults: { dueAfter: 'PT1H' } },
-    { id: 'c', parent: null, name: 'C', schema: schema() },
+    { id: 'a', parent: null, name: 'A', rule: rule('a'), schema: schema(), ...drawClock(tape) },
+    { id: 'deep', parent: 'a', name: 'Deep', rule: 'item.businessValue > 1.0', schema: schema(), ...drawClock(tape) },
+    {
+      id: 'b',
+      parent: null,
+      name: 'B',
+      rule: rule('b'),
+      schema: schema(),
+      defaults: { dueAfter: 'PT1H' },
+      ...drawClock(tape),
+    },
+    { id: 'c', parent: null, name: 'C', schema: schema(), ...drawClock(tape) },
   ];
   const clean = categories.map((category) => JSON.parse(JSON.stringify(category)) as CategoryDocument);
   // Sometimes the child, or all but the first, are gone.
   return tape.pick([clean, clean, clean.filter(({ id }) => id !== 'deep'), clean.slice(0, 1)]);
 }
 
-/** The schema that the category's path leads to: its own, or the nearest one above, of what still exists. */
-function schemaOf(path: string | undefined, categories: readonly CategoryDocument[]): string | undefined {
+type Word = 'schema' | 'calendar' | 'clockStopsWhileHeld';
+
+/** What the category's path leads to: its own word, or the nearest one above, of what still exists. */
+function wordOf<W extends Word>(
+  word: W,
+  path: string | undefined,
+  categories: readonly CategoryDocument[],
+): CategoryDocument[W] | undefined {
   for (const id of path?.split('/').reverse() ?? []) {
     let category = categories.find((one) => one.id === id);
     if (category === undefined) continue;
-    while (category !== undefined && category.schema === undefined) {
+    while (category !== undefined && category[word] === undefined) {
       const { parent }: CategoryDocument = category;
       category = categories.find((one) => one.id === parent);
     }
-    return category?.schema;
+    return category?.[word];
   }
   return undefined;
 }
@@ -115,7 +162,8 @@ class Run {
 
   constructor(tape: Tape) {
     this.tape = tape;
-    this.first = { schemas: drawSchemas(tape), categories: drawCategories(tape) };
+    const calendars = tape.pick(calendarChoices);
+    this.first = { schemas: drawSchemas(tape), categories: drawCategories(tape), calendars };
     this.published = this.first;
     this.inForce = this.first;
     this.state = newState(this.first);
@@ -220,9 +268,13 @@ class Run {
   }
 
   private publish(): void {
-    if (this.tape.below(2) === 0)
-      this.decide({ type: 'replaceSettings', content: { kind: 'prioritization', document: drawSchemas(this.tape) } });
-    else this.decide({ type: 'replaceSettings', content: { kind: 'categories', document: drawCategories(this.tape) } });
+    const { tape } = this;
+    const content: SettingsContent[] = [
+      { kind: 'prioritization', document: drawSchemas(tape) },
+      { kind: 'categories', document: drawCategories(tape) },
+      { kind: 'calendars', document: tape.pick(calendarChoices) },
+    ];
+    this.decide({ type: 'replaceSettings', content: tape.pick(content) });
   }
 
   private stepRebuild(): void {
@@ -275,7 +327,12 @@ class Run {
       case 'prioritizationReplaced':
         this.published = { ...this.published, schemas: event.schemas };
         break;
-      case 'calendarsReplaced':
+      case 'calendarsReplaced': {
+        const text = JSON.stringify(event.calendars);
+        const calendars = calendarChoices.find((choice) => JSON.stringify(choice) === text)!;
+        this.published = { ...this.published, calendars };
+        break;
+      }
       case 'filterSaved':
       case 'filterRemoved':
       case 'erasureAnnounced':
@@ -333,16 +390,21 @@ class Run {
     for (const id of this.deleted) assert.equal(state.documents.get(id) ?? state.table.find(id), -1, 'deleted');
     if (expected.length === 0) return;
     const one = this.tape.pick(expected);
-    const priority = shown(scoreAt(one, this.inForce.schemas, now));
+    const priority = shown(scoreAt(one, this.inForce.schemas, now, oracles.get(this.inForce.calendars)));
     assert.equal(state.queue.priorityAt(state.table.find(one.id), now), priority);
     assert.equal(state.orderPrioritization.priorityAt(state.schemaIndexOf(one.category), one, now), priority);
   }
 
   private expectedOrder(): (WorkItem & OracleItem)[] {
-    const { schemas, categories } = this.inForce;
+    const { schemas, categories, calendars } = this.inForce;
     const queued = [...this.items.values()].filter(({ status }) => status === 'queued');
-    const named = queued.map((item) => ({ ...item, schema: schemaOf(item.category, categories) }));
-    return orderAt(named, schemas, this.now);
+    const named = queued.map((item) => ({
+      ...item,
+      schema: wordOf('schema', item.category, categories),
+      calendar: wordOf('calendar', item.category, categories),
+      clockStopsWhileHeld: wordOf('clockStopsWhileHeld', item.category, categories),
+    }));
+    return orderAt(named, schemas, this.now, oracles.get(calendars));
   }
 
   private checkReplays(): void {
@@ -404,6 +466,7 @@ function contentOf(state: TenantState, now: Instant): object {
       id: table.idOf(slot),
       times: [table.created[slot], table.activation[slot], table.due[slot], table.expiration[slot]],
       numbers: [table.seq[slot], table.version[slot], table.status[slot], table.businessValue[slot]],
+      stopped: table.stopped.get(slot),
       texts: [
         table.categories.textOf(table.category[slot]),
         table.segments.textOf(table.segment[slot]),

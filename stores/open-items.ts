@@ -26,6 +26,7 @@ export function newOpenItems(capacity: number): OpenItems {
     businessValue: new Float64Array(capacity),
     overridePriority: new Float64Array(capacity),
     overrideUntil: new Float64Array(capacity),
+    stoppedMs: new Float64Array(capacity),
     seq: new Float64Array(capacity),
     version: new Float64Array(capacity),
   };

@@ -1,3 +1,4 @@
+import { after, type Clock, stoppedBy } from '../clock.js';
 import type { TenantState } from '../state.js';
 import { type Instant, statuses } from '../work-item.js';
 
@@ -62,15 +63,21 @@ export function standingOf(state: TenantState, t: Instant): Standing {
 }
 
 /** The SLA of the item's category counts from its creation; where the category has none, its due time says it. */
-function deadlinesOf({ table, categories }: TenantState): Float64Array {
+function deadlinesOf({ table, categories, prioritization }: TenantState): Float64Array {
   const deadlines = new Float64Array(table.slotEnd).fill(Number.NaN);
-  const slas = new Map<number, number | undefined>();
+  const slas = new Map<number, { slaMs?: number; clock: Clock }>();
   for (let slot = 0; slot < table.slotEnd; slot++) {
     if (!table.isOpen(slot) || (table.status[slot] !== queued && table.status[slot] !== scheduled)) continue;
     const number = table.category[slot];
-    if (!slas.has(number)) slas.set(number, categories.resolve(table.categories.textOf(number)).slaMs);
-    const sla = slas.get(number);
-    deadlines[slot] = sla === undefined ? table.due[slot] : table.created[slot] + sla;
+    let sla = slas.get(number);
+    if (sla === undefined) {
+      const settings = categories.resolve(table.categories.textOf(number));
+      sla = { slaMs: settings.slaMs, clock: prioritization.clockFor(settings) };
+      slas.set(number, sla);
+    }
+    const stoppedMs = stoppedBy(sla.clock, { stoppedMs: table.stopped.get(slot) }, table.created[slot]);
+    deadlines[slot] =
+      sla.slaMs === undefined ? table.due[slot] : after(sla.clock, table.created[slot], sla.slaMs + stoppedMs);
   }
   return deadlines;
 }

@@ -385,7 +385,12 @@ function sampled(number: number): WorkItem {
     status: statuses[(number * 7) % statuses.length]!,
     ...(number % 4 !== 0 && { category: ['x', 'x/y', 'z'][number % 3]! }),
     ...(number % 6 === 0 && { override: number % 12 === 0 ? { priority: -number } : { priority: 0.1, until: number } }),
-    ...(number % 5 === 0 && { captureId: `c${number}`, dueDateTime: number, businessValue: number / 3 }),
+    ...(number % 5 === 0 && {
+      captureId: `c${number}`,
+      dueDateTime: number,
+      businessValue: number / 3,
+      stoppedMs: number,
+    }),
   });
 }
 
@@ -436,6 +441,7 @@ function scheduling(one: WorkItem) {
     businessValue: one.businessValue ?? Number.NaN,
     overridePriority: one.override?.priority ?? Number.NaN,
     overrideUntil: one.override?.until ?? Number.NaN,
+    stoppedMs: one.stoppedMs ?? Number.NaN,
     seq: one.seq,
     version: one.version,
   };
@@ -455,6 +461,7 @@ function rows(slice: OpenItems): ReturnType<typeof scheduling>[] {
     businessValue: slice.businessValue[row]!,
     overridePriority: slice.overridePriority[row]!,
     overrideUntil: slice.overrideUntil[row]!,
+    stoppedMs: slice.stoppedMs[row]!,
     seq: slice.seq[row]!,
     version: slice.version[row]!,
   }));

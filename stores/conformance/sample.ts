@@ -49,6 +49,8 @@ export function fullItem(number: number): WorkItem {
     sourceUpdatedDateTime: 1_700_000_000_004,
     preclassified: true,
     override: { priority: 1e9 / 3, until: Date.UTC(2200, 0, 1, 0, 0, 0, 1), reason: 'ü' },
+    stoppedMs: 3_600_000,
+    dueByCategory: true,
     rule: 'noise',
     error: 'line 1\nline 2',
     reason: '\t',

@@ -205,6 +205,7 @@ function columns(items: WorkItem[]): OpenItems {
     slice.businessValue[row] = item.businessValue ?? Number.NaN;
     slice.overridePriority[row] = item.override?.priority ?? Number.NaN;
     slice.overrideUntil[row] = item.override?.until ?? Number.NaN;
+    slice.stoppedMs[row] = item.stoppedMs ?? Number.NaN;
     slice.seq[row] = item.seq;
     slice.version[row] = item.version;
   }

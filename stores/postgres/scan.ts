@@ -20,7 +20,7 @@ const knownSlice = 10_000;
 const openQuery = `
   SELECT id, status, category, customer_segment, assigned_to, created_at, activation_at, due_at,
          expiration_at, business_value, (extra -> 'override' ->> 'priority')::float8,
-         (extra -> 'override' ->> 'until')::float8, seq, version
+         (extra -> 'override' ->> 'until')::float8, (extra ->> 'stoppedMs')::float8, seq, version
     FROM iwd.work_item WHERE status IN (${openStatuses.map((status) => `'${status}'`).join(', ')})`;
 
 /** Calls back with slices of at most `sliceItems` open items, in no order; a slice is the receiver's to keep. */
@@ -71,6 +71,7 @@ function readOpenItem(row: Row, slice: OpenItems): void {
   slice.businessValue[at] = row.double();
   slice.overridePriority[at] = row.double();
   slice.overrideUntil[at] = row.double();
+  slice.stoppedMs[at] = row.double();
   slice.seq[at] = row.integer();
   slice.version[at] = row.integer();
 }
