@@ -99,6 +99,8 @@ test('an explanation names origin, point reached and terms, and what comes next 
     schema: 'standard',
     origin: 'created',
     originAt: start,
+    clock: { calendar: undefined, stopsWhileHeld: false },
+    ageMs: hour,
     point: 0,
     curve: 100,
     businessValue: 1,
