@@ -33,6 +33,7 @@ import { type ApiSettings, apiDefaults, commandBytesMax, settingsBytesMax } from
 import { settingsHandlers } from './settings-route.js';
 import { shapes } from './shape.js';
 import { parseSmallBody, schemaProblem } from './small-body.js';
+import { subjectHandlers } from './subject-route.js';
 import { whatIfHandlers } from './what-if-route.js';
 import { YamlPool } from './yaml-pool.js';
 
@@ -148,6 +149,7 @@ const frontHandlers: Handlers = {
   ...sessionHandlers,
   ...peopleHandlers,
   ...auditHandlers,
+  ...subjectHandlers,
   ...registryHandlers,
   ...settingsHandlers,
   ...whatIfHandlers,

@@ -61,7 +61,10 @@ export class MemoryPersonalStore implements PersonalStore {
       for (const { details } of this.#database.history.get(id) ?? []) {
         const left = fields.filter((name) => details[name] !== undefined && details[name] !== erased);
         for (const name of left) details[name] = erased;
-        if (left.length > 0) history++;
+        const override = details.override as { reason?: string } | undefined;
+        const isWritten = override?.reason !== undefined && override.reason !== erased;
+        if (isWritten) details.override = { ...override, reason: erased };
+        if (left.length > 0 || isWritten) history++;
       }
     }
     const keys = [...this.#database.keys.values()].filter(({ itemId }) => itemId !== null && itemIds.includes(itemId));

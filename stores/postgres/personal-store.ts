@@ -39,10 +39,12 @@ const rewriteStatement = `
 const scrubStatement = `
   WITH history AS (
     UPDATE iwd.work_item_history
-       SET details = details || (SELECT jsonb_object_agg(name, '${erased}') FROM jsonb_object_keys(details) AS name
-                                  WHERE name = ANY ($2::text[]))
-     WHERE item_id = ANY ($1::uuid[]) AND details ?| $2::text[]
-       AND EXISTS (SELECT FROM jsonb_each_text(details) AS d WHERE d.key = ANY ($2::text[]) AND d.value <> '${erased}')
+       SET details = jsonb_set(details || coalesce((
+                         SELECT jsonb_object_agg(name, '${erased}') FROM jsonb_object_keys(details) AS name
+                          WHERE name = ANY ($2::text[])), '{}'), '{override,reason}', '"${erased}"', false)
+     WHERE item_id = ANY ($1::uuid[])
+       AND (details #>> '{override,reason}' <> '${erased}' OR EXISTS (
+              SELECT FROM jsonb_each_text(details) AS d WHERE d.key = ANY ($2::text[]) AND d.value <> '${erased}'))
     RETURNING 1),
   keys AS (DELETE FROM iwd.idempotency_key WHERE item_id = ANY ($1::uuid[]) RETURNING 1)
   SELECT (SELECT count(*) FROM history) AS history, (SELECT count(*) FROM keys) AS keys`;
@@ -62,7 +64,7 @@ export interface PersonalStoreContext {
   writer: Connection;
   reader: Reader;
   /** Of the database with the ledger; undefined for tools that erase nothing. */
-  registry: Connection | undefined;
+  registry: Reader | undefined;
 }
 
 export class PostgresPersonalStore implements PersonalStore {
@@ -125,12 +127,12 @@ export class PostgresPersonalStore implements PersonalStore {
     if (registry === undefined) throw new Error('there is no ledger of erasures here');
     const open = (await this.notErased()).find((entry) => entry.subject === subject);
     if (open !== undefined) return open.id;
-    await registry.run((client) =>
-      client.query(
-        `INSERT INTO iwd_cluster.erasure (id, tenant_id, subject, keys, paths)
-         VALUES ($1, $2, decode($3, 'hex'), $4, $5)`,
-        [id, tenantId, subject, keys, paths],
-      ),
+    // Sent again when its session breaks: the id makes it one entry.
+    await registry.query(
+      undefined,
+      `INSERT INTO iwd_cluster.erasure (id, tenant_id, subject, keys, paths)
+       VALUES ($1, $2, decode($3, 'hex'), $4, $5) ON CONFLICT DO NOTHING`,
+      [id, tenantId, subject, keys, paths],
     );
     return id;
   }
@@ -138,20 +140,19 @@ export class PostgresPersonalStore implements PersonalStore {
   async notErased(): Promise<LedgerEntry[]> {
     const { registry, reader, tenantId } = this.#c;
     if (registry === undefined) return [];
-    const ledger = await registry.run((client) =>
-      client.query<LedgerEntry & Record<string, unknown>>(
-        `SELECT ${ledgerColumns} FROM iwd_cluster.erasure WHERE tenant_id = $1 ORDER BY at`,
-        [tenantId],
-      ),
+    const ledger = await registry.query<LedgerEntry & Record<string, unknown>>(
+      undefined,
+      `SELECT ${ledgerColumns} FROM iwd_cluster.erasure WHERE tenant_id = $1 ORDER BY at`,
+      [tenantId],
     );
-    if (ledger.rows.length === 0) return [];
+    if (ledger.length === 0) return [];
     const done = await reader.query<{ id: string }>(
       undefined,
       `SELECT details ->> 'erasure' AS id FROM iwd.tenant_history WHERE type = 'subjectErased'`,
       [],
     );
     const ids = new Set(done.map((row) => row.id));
-    return ledger.rows.filter(({ id }) => !ids.has(id));
+    return ledger.filter(({ id }) => !ids.has(id));
   }
 }
 

@@ -14,8 +14,8 @@ export interface TenantDatabaseOptions {
   snapshots: SnapshotStore;
   /** What the tenants of one thread share; without it the tenant gets sessions of its own, which end with its stores. */
   sessions?: SessionPool;
-  /** Where the ledger of erasures is; shared with others, so it is not closed here. Tools that erase nothing have none. */
-  registry?: Connection;
+  /** Of the database with the ledger of erasures; tools that erase nothing have none. */
+  registry?: Reader;
   /** The commit connection broke while nothing ran on it; the next commit gets a fresh one. */
   onDisconnect?: (error: Error) => void;
 }
