@@ -1,8 +1,7 @@
-import { type Event, type ItemEvent, isNote } from '../engine/event.js';
+import type { Event, ItemEvent } from '../engine/event.js';
 import { formatInstant } from '../engine/instant.js';
 import { eventWithout, type Personal, subjectIdsOf } from '../engine/personal.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
-import { isSettingsReplaced } from '../engine/settings.js';
 import type { TenantState } from '../engine/state.js';
 import { formatUuid } from '../engine/uuid.js';
 import { itemText } from './answers.js';
@@ -287,8 +286,8 @@ function itemsOf(rows: readonly StoredRow[], subject: string, keys: readonly str
 }
 
 function itemIdOf(event: Event): string | undefined {
-  if (isNote(event) || isSettingsReplaced(event)) return undefined;
-  return 'item' in event ? event.item.id : event.id;
+  if ('item' in event) return event.item.id;
+  return 'id' in event ? event.id : undefined;
 }
 
 function receiptBody(
