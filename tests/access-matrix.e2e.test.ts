@@ -186,8 +186,9 @@ describe('who may call what', { skip: missing('TEST_DATABASE_URL') }, () => {
 
   test('whatever acme has done, umbrella’s things are as they were', async () => {
     const key = find('key of umbrella');
+    // The things themselves and what happened to them; explanations change with time.
     const reads = rows.filter(
-      ({ method, access, path }) => method === 'GET' && access.startsWith('iWD.') && hasName({ path } as Row),
+      ({ method, access, path }) => method === 'GET' && access.startsWith('iWD.') && /\}(\/history)?$/.test(path),
     );
     const named: { path: string; before: string }[] = [];
     for (const row of reads) {
@@ -207,12 +208,12 @@ describe('who may call what', { skip: missing('TEST_DATABASE_URL') }, () => {
       const after = await ask({ method: 'GET', path, media: undefined }, key);
       assert.equal(stable(after), before, path);
     }
-    assert.ok(named.length >= 5, String(named.length));
+    assert.ok(named.length >= 4, String(named.length));
   });
 
   /** An answer without what time changes. */
   function stable({ status, text }: Reply): string {
-    return `${status} ${text.replaceAll(/"(priority|score|at|waitedMs|[a-zA-Z]*Priority)":(?:[\d.e+-]+|"[^"]*")/g, '')}`;
+    return `${status} ${text.replaceAll(/"priority":[\d.e+-]+/g, '')}`;
   }
 
   test('ids and cursors of another tenant inside bodies and queries reach nothing of it', async () => {
