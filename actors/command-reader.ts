@@ -23,9 +23,7 @@ type Writing = Extract<
       | 'putSettings'
       | 'importSettings'
       | 'putFilter'
-      | 'deleteFilter'
-      | 'eraseItems'
-      | 'note';
+      | 'deleteFilter';
   }
 >;
 
@@ -49,16 +47,6 @@ export function readCommands(request: Writing, state: TenantState, now: Instant)
           agentId: request.agentId,
         }),
       ];
-    case 'eraseItems':
-      return request.ids.map((id) => ({
-        type: 'erase',
-        id,
-        personal: request.personal,
-        by: request.by,
-        from: request.from,
-      }));
-    case 'note':
-      return [{ type: 'note', note: request.note, by: request.by, from: request.from }];
     case 'putSettings':
       return [readSettings(request, state)];
     case 'importSettings':

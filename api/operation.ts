@@ -12,7 +12,6 @@ import {
 import { peopleOperations } from './operation-people.js';
 import { registryOperations } from './operation-registry.js';
 import { settingsOperations } from './operation-settings.js';
-import { subjectOperations } from './operation-subject.js';
 import type { Access } from './privilege.js';
 import type { ProblemCode } from './problem.js';
 import type { ShapeName } from './shape.js';
@@ -241,7 +240,6 @@ export const operations: readonly Operation[] = [
   ),
   ...settingsOperations,
   ...auditOperations,
-  ...subjectOperations,
   ...peopleOperations,
   ...registryOperations,
   ...openOperations,

@@ -33,7 +33,6 @@ import { type ApiSettings, apiDefaults, commandBytesMax, settingsBytesMax } from
 import { settingsHandlers } from './settings-route.js';
 import { shapes } from './shape.js';
 import { parseSmallBody, schemaProblem } from './small-body.js';
-import { subjectHandlers } from './subject-route.js';
 import { whatIfHandlers } from './what-if-route.js';
 import { YamlPool } from './yaml-pool.js';
 
@@ -149,7 +148,6 @@ const frontHandlers: Handlers = {
   ...sessionHandlers,
   ...peopleHandlers,
   ...auditHandlers,
-  ...subjectHandlers,
   ...registryHandlers,
   ...settingsHandlers,
   ...whatIfHandlers,

@@ -2,7 +2,6 @@ import type { SnapshotStore, TenantStores } from '../../actors/ports.js';
 import { batchTimeouts, Connection, commitTimeouts } from './connection.js';
 import { PostgresJournal } from './journal.js';
 import { PostgresLeaseStore } from './lease-store.js';
-import { PostgresPersonalStore } from './personal-store.js';
 import { PostgresProjectionStore } from './projection-store.js';
 import { Reader } from './reader.js';
 import { SessionPool } from './session-pool.js';
@@ -14,8 +13,6 @@ export interface TenantDatabaseOptions {
   snapshots: SnapshotStore;
   /** What the tenants of one thread share; without it the tenant gets sessions of its own, which end with its stores. */
   sessions?: SessionPool;
-  /** Of the database with the ledger of erasures; tools that erase nothing have none. */
-  registry?: Reader;
   /** The commit connection broke while nothing ran on it; the next commit gets a fresh one. */
   onDisconnect?: (error: Error) => void;
 }
@@ -25,7 +22,7 @@ export interface TenantDatabaseOptions {
  * over the sessions that it shares with others. Throws when the server cannot be reached, may lose acknowledged work, or holds another tenant.
  */
 export async function openTenantStores(options: TenantDatabaseOptions): Promise<TenantStores> {
-  const { databaseUrl, tenantId, snapshots, registry, onDisconnect } = options;
+  const { databaseUrl, tenantId, snapshots, onDisconnect } = options;
   const sessions = options.sessions ?? new SessionPool();
   const commits = new Connection(databaseUrl, commitTimeouts, onDisconnect, sessions.dialer);
   const writer = new Connection(databaseUrl, batchTimeouts, undefined, sessions.dialer);
@@ -49,7 +46,6 @@ export async function openTenantStores(options: TenantDatabaseOptions): Promise<
     journal: new PostgresJournal(commits, reader, tenantId),
     projection: new PostgresProjectionStore(writer, reader),
     snapshots,
-    personal: new PostgresPersonalStore({ tenantId, writer, reader, registry }),
     close,
   };
 }
