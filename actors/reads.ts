@@ -19,13 +19,16 @@ import {
 } from './answers.js';
 import { exportAnswer, versionsAnswer } from './bundle-answer.js';
 import type { Entry } from './entry.js';
-import { type ProjectionStore, SearchRefused } from './ports.js';
+import { type ExportRequest, exportAnswerPage, readExport } from './export-page.js';
+import { type ItemSearch, type ProjectionStore, SearchRefused } from './ports.js';
 import type { Projector } from './projector.js';
 import type { Reply, Request } from './request.js';
 import { cursorAfter, type Question, readQuestion, searchTotalMax } from './search.js';
 
 /** How long a list waits for the follower, so that it shows what its caller has written before. */
 const barrierMs = 2000;
+/** Matches that are counted for an export, for its progress. */
+const exportTotalMax = 1_000_000_000;
 /** How often the queue's head is read again because it changed while documents were read. */
 const queueTriesMax = 20;
 
@@ -67,6 +70,8 @@ export class Reads {
         return request.captureId === undefined ? this.#list(request) : this.#byCapture(entry, request, now);
       case 'search':
         return this.#search(request, now);
+      case 'export':
+        return this.#export(request, now);
       case 'audit':
         return this.#audit(request);
       case 'getFilters':
@@ -159,9 +164,7 @@ export class Reads {
     const { search } = question;
     // Counting to one more than the bound tells whether there is more.
     const countMax = question.total === undefined ? searchTotalMax + 1 : 0;
-    const found = await this.#c.store
-      .search({ ...search, limit: search.limit + 1 }, countMax)
-      .catch((error: unknown) => searchRejection(error));
+    const found = await this.#find({ ...search, limit: search.limit + 1 }, countMax);
     if (isRejection(found)) return found;
     const page = found.items.slice(0, search.limit);
     const total = question.total ?? found.count;
@@ -174,6 +177,29 @@ export class Reads {
       at: search.now,
       isStale,
     });
+  }
+
+  #export(request: ExportRequest, now: Instant): Outcome {
+    const { filters } = this.#c.state;
+    const question = readExport(request, now, (id) => filters.question(id, request.by));
+    if (isRejection(question)) return { reply: question };
+    return {
+      later: async () => {
+        // A later page waits for nothing: it goes on with what was there when the export began.
+        if (request.after === undefined) await this.#caughtUp();
+        const { search } = question;
+        const found = await this.#find({ ...search, limit: search.limit + 1 }, 0);
+        if (isRejection(found)) return found;
+        const total = request.total === true ? await this.#find({ ...search, limit: 1 }, exportTotalMax) : undefined;
+        const answer = exportAnswerPage(this.#c.state, question, found.items);
+        // A count that takes too long is left out.
+        return total === undefined || isRejection(total) ? answer : { ...answer, total: total.count };
+      },
+    };
+  }
+
+  #find(search: ItemSearch, countMax: number): Promise<{ items: WorkItem[]; count: number } | Rejection> {
+    return this.#c.store.search(search, countMax).catch((error: unknown) => searchRejection(error));
   }
 
   #filter({ filterId, by }: Extract<Request, { op: 'getFilter' }>): Reply {

@@ -1,7 +1,9 @@
 import type { AuditQuery } from '../engine/audit-log.js';
 import type { ItemCommandName } from '../engine/command.js';
+import type { ExportFormat } from '../engine/export-columns.js';
 import type { Rejection } from '../engine/rejection.js';
 import type { SettingsKind } from '../engine/settings.js';
+import type { Instant } from '../engine/work-item.js';
 
 /**
  * What the front asks of a tenant's actor, and what it gets back. Both cross a thread, so they are plain data. Bodies
@@ -36,6 +38,16 @@ export type Request = (
   | { op: 'get'; id: string }
   | { op: 'list'; captureId?: string; statuses?: string[]; category?: string; limit: number; cursor?: string }
   | { op: 'search'; body: Uint8Array }
+  /** One page of an export: items after `after`, relative times as of `at`. */
+  | {
+      op: 'export';
+      body: Uint8Array;
+      format: ExportFormat;
+      saved?: string;
+      after?: number;
+      at?: Instant;
+      total?: boolean;
+    }
   | { op: 'history'; id: string; limit: number; cursor?: string }
   | { op: 'explain'; id: string }
   | { op: 'queue'; limit: number }
@@ -75,6 +87,10 @@ export interface Answer {
   /** createMany only. */
   accepted?: number;
   refused?: number;
+  /** export only: the moment that relative times count from, where the next page begins, and how many match in all. */
+  at?: Instant;
+  next?: number;
+  total?: number;
 }
 
 export type Reply = Answer | Rejection;

@@ -310,6 +310,7 @@ export class Term {
       case 'explain':
       case 'list':
       case 'search':
+      case 'export':
       case 'getFilters':
       case 'getFilter':
       case 'history':

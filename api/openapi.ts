@@ -141,7 +141,10 @@ function answerObject(operation: Operation, answer: OperationAnswer): Json {
   const content = answer.shape
     ? { 'application/json': answer.dryRun ? orDryRun(answer.shape) : mediaObject(answer.shape) }
     : answer.media && {
-        [answer.media]: { schema: answer.media.includes('json') ? { type: 'object' } : { type: 'string' } },
+        [answer.media]: {
+          schema: answer.media.includes('json') ? { type: 'object' } : { type: 'string' },
+          ...(answer.example !== undefined && { example: answer.example }),
+        },
       };
   return {
     description: answer.description,

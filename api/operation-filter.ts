@@ -2,7 +2,19 @@ import { contentProblems, json, type Operation, type OperationAnswer, read } fro
 
 const saved: OperationAnswer = { description: 'The saved filter.', shape: 'SavedFilter', etag: true };
 
-/** Searching by filter, and filters that are kept. */
+const exported = {
+  path: '/workitems/export',
+  access: 'iWD.Workitems.Export.canExecute',
+  answers: {
+    200: {
+      description: 'Items by `seq`, oldest first, streamed. The connection breaks off where the export does.',
+      media: 'text/csv; charset=utf-8',
+      example: 'seq,captureId,businessValue\r\n17,crm-4711,120\r\n',
+    },
+  },
+} as const;
+
+/** Searching by filter, exporting, and filters that are kept. */
 export const filterOperations: readonly Operation[] = [
   {
     id: 'search',
@@ -13,6 +25,23 @@ export const filterOperations: readonly Operation[] = [
     body: { kind: 'raw', content: { [json]: 'Search' }, required: true },
     answers: { 200: { description: 'One page.', shape: 'SearchPage' } },
     problems: [...contentProblems, 'invalid-cursor', 'query-too-slow'],
+  },
+  {
+    ...exported,
+    id: 'export',
+    method: 'GET',
+    summary: 'Exports all work items, or those of a saved filter, as CSV or NDJSON (by Accept)',
+    query: ['saved', 'after', 'at'],
+    problems: ['invalid-value', 'unknown-field', 'query-too-slow'],
+  },
+  {
+    ...exported,
+    id: 'export-matching',
+    method: 'POST',
+    summary: 'Exports the work items that a filter matches, in columns of one’s own, as CSV or NDJSON (by Accept)',
+    query: ['after', 'at'],
+    body: { kind: 'raw', content: { [json]: 'Export' }, required: true },
+    problems: [...contentProblems, 'query-too-slow'],
   },
   read(
     'get-filters',

@@ -45,6 +45,8 @@ export interface OperationAnswer {
   dryRun?: boolean;
   /** Media type when it is not JSON. */
   media?: string;
+  /** What an answer that is not JSON looks like. */
+  example?: string;
   etag?: boolean;
   location?: boolean;
 }

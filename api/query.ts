@@ -17,6 +17,9 @@ export interface Query {
   type?: string;
   itemId?: string;
   /** Milliseconds. */
+  saved?: string;
+  after?: number;
+  at?: number;
   since?: number;
   until?: number;
   format?: string[];

@@ -15,6 +15,7 @@ import { bulkHandler } from './bulk-route.js';
 import { refusalOf } from './caller.js';
 import { refuseUnparsed } from './client-error.js';
 import { Credentials, type Found } from './credentials.js';
+import { exportHandlers } from './export-route.js';
 import type { Front, Log } from './front.js';
 import { EventLoopDelay, Gate, type LoopDelay } from './gate.js';
 import type { Handlers } from './handler.js';
@@ -148,6 +149,7 @@ const frontHandlers: Handlers = {
   ...sessionHandlers,
   ...peopleHandlers,
   ...auditHandlers,
+  ...exportHandlers,
   ...registryHandlers,
   ...settingsHandlers,
   ...whatIfHandlers,

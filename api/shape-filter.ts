@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { operators } from '../engine/filter-field.js';
 import {
+  exportColumnsMax,
   filterConditionsMax,
   filterDepthMax,
   pageItemsDefault,
@@ -88,6 +89,24 @@ export const filterShapes = {
   SavedFilters: Type.Object(
     { filters: Type.Array(Type.Ref('#/components/schemas/SavedFilter')) },
     { examples: [{ filters: [savedExample] }] },
+  ),
+  Export: Type.Object(
+    {
+      filter: Type.Optional(filterReference),
+      columns: Type.Optional(
+        Type.Array(
+          Type.Union([
+            Type.String({ description: 'A field, `attributes`, `attributes.<path>` or `priority`.' }),
+            Type.Object({ field: Type.String(), name: Type.Optional(Type.String()) }, closed),
+          ]),
+          { minItems: 1, maxItems: exportColumnsMax, description: 'Without it: every field, attributes as JSON.' },
+        ),
+      ),
+    },
+    {
+      ...closed,
+      examples: [{ filter: filterExample, columns: ['seq', { field: 'attributes.region', name: 'Region' }] }],
+    },
   ),
   Search: Type.Object(
     {

@@ -346,6 +346,14 @@ export const queryFields = {
   category: { kind: 'text', lengthMax: 2048, description: 'A category path: it and everything below it.' },
   cursor: { kind: 'text', lengthMax: 512, description: '`next` of the page before.' },
   status: { kind: 'list', of: statuses, description: 'One or more states, repeated or comma-separated.' },
+  saved: { kind: 'text', lengthMax: 64, description: 'Id of a saved filter.' },
+  after: {
+    kind: 'integer',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    description: 'Only items after this `seq`: that of the last whole line of an export that broke off.',
+  },
+  at: { kind: 'instant', description: '`IWD-Export-At` of the export that broke off, ISO 8601.' },
   limit: {
     kind: 'integer',
     min: 1,

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { auditCommand } from './iwd/audit.js';
+import { exportCommand } from './iwd/export.js';
 import { migrateCommand } from './iwd/migrate.js';
 import { secretsCommand } from './iwd/secrets.js';
 import { settingsCommand } from './iwd/settings.js';
@@ -10,6 +11,7 @@ const program = new Command('iwd')
   .description('Operates the IWD engine. Settings are the server’s environment variables (docs/operations.md).')
   .showHelpAfterError('(iwd --help says more)')
   .addCommand(auditCommand())
+  .addCommand(exportCommand())
   .addCommand(migrateCommand())
   .addCommand(secretsCommand())
   .addCommand(settingsCommand());

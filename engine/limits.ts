@@ -36,6 +36,8 @@ export const filterPathMax = 16;
 export const savedFiltersMax = 2000;
 export const savedFiltersOwnedMax = 200;
 export const savedFilterBytesMax = 16 * 1024;
+/** Columns of one export. */
+export const exportColumnsMax = 200;
 /** Fields that one order of a query names. */
 export const sortFieldsMax = 4;
 /** Characters of a client's Idempotency-Key. */

@@ -280,6 +280,22 @@ export function projectionConformance(fresh: () => Promise<Fresh>): void {
     );
   });
 
+  test('a filter that no state can satisfy finds nothing', async () => {
+    const { projection: store } = (await fresh()).stores;
+    await store.project(projection(0, 1, { items: [item(1)] }));
+    const filter = parseFilter({
+      and: [
+        { field: 'status', op: 'eq', value: 'queued' },
+        { not: { field: 'status', op: 'in', value: ['queued', 'held'] } },
+        { field: 'seq', op: 'ge', value: 0 },
+      ],
+    });
+    assert.ok(!isRejection(filter));
+    const found = await store.search({ filter, now: sampleNow, sort: newestFirst, limit: 3 }, 10);
+    assert.deepEqual(found, { items: [], count: 0 });
+    assert.deepEqual(await store.matchingIds(filter, sampleNow, 3), []);
+  });
+
   test('a page that follows another is not upset by what changed in between', async () => {
     const { projection: store } = (await fresh()).stores;
     const items = Array.from({ length: 9 }, (_, at) => item(at + 1, { businessValue: at }));

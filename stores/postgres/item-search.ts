@@ -29,7 +29,7 @@ export function pageStatement(search: ItemSearch): Sql {
     const text = `SELECT ${columnNames} FROM iwd.work_item WHERE ${condition}${after} ORDER BY ${by.join(', ')}, seq ${order} LIMIT $1`;
     return { text, values };
   }
-  const text = `SELECT ${columnNames} FROM iwd.work_item WHERE id IN (${seqHeads(search.filter, `${condition}${after}`, order, values)}) ORDER BY seq ${order}`;
+  const text = `SELECT ${columnNames} FROM iwd.work_item WHERE id IN (${seqHeads(search.filter, `${condition}${after}`, order)}) ORDER BY seq ${order}`;
   return { text, values };
 }
 
@@ -47,15 +47,23 @@ export function countStatement({ filter, now }: ItemSearch, countMax: number): S
 export function idsStatement(filter: Filter, now: Instant, limit: number): Sql {
   const values: unknown[] = [limit];
   const condition = conditionOf(filter, now, values);
-  return { text: seqHeads(filter, condition, 'asc', values), values };
+  return { text: seqHeads(filter, condition, 'asc'), values };
 }
 
-/** Ids of the first `$1` items by seq. */
-function seqHeads(filter: Filter | undefined, condition: string, order: 'asc' | 'desc', values: unknown[]): string {
-  values.push(filter === undefined ? statuses : possibleStatuses(filter));
-  return `SELECT head.id FROM unnest($${values.length}::text[]) AS possible (state), LATERAL (
-    SELECT id, seq FROM iwd.work_item WHERE status = possible.state AND ${condition} ORDER BY seq ${order} LIMIT $1) AS head
-    ORDER BY head.seq ${order} LIMIT $1`;
+/**
+ * Ids of the first `$1` items by seq, one branch a state, each with the state in its text: so the planner knows how many
+ * items a branch is about. With the states as a parameter it took each for a twelfth of the table and read all of it for
+ * each: 11 times, 420 ms instead of 55 for 27 of 100,000 items.
+ */
+function seqHeads(filter: Filter | undefined, condition: string, order: 'asc' | 'desc'): string {
+  const possible = filter === undefined ? statuses : possibleStatuses(filter);
+  // Every parameter has to be used.
+  if (possible.length === 0) return `SELECT id FROM iwd.work_item WHERE false AND ${condition} LIMIT $1`;
+  const branches = possible.map(
+    (status) =>
+      `(SELECT id, seq FROM iwd.work_item WHERE status = '${status}' AND ${condition} ORDER BY seq ${order} LIMIT $1)`,
+  );
+  return `SELECT id FROM (${branches.join(' UNION ALL ')}) AS head ORDER BY seq ${order} LIMIT $1`;
 }
 
 function conditionOf(filter: Filter | undefined, now: Instant, values: unknown[]): string {

@@ -170,8 +170,10 @@ export class PostgresProjectionStore implements ProjectionStore {
     return this.#searches.run(async (client) => {
       // Not prepared, so that each is planned for its own values.
       const page = await client.query<WorkItemRow>(pageStatement(search));
+      const items = page.rows.map(fromRow);
+      if (countMax === 0) return { items, count: 0 };
       const total = await client.query<{ count: number }>(countStatement(search, countMax));
-      return { items: page.rows.map(fromRow), count: total.rows[0]!.count };
+      return { items, count: total.rows[0]!.count };
     });
   }
 
