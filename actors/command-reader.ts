@@ -23,7 +23,9 @@ type Writing = Extract<
       | 'putSettings'
       | 'importSettings'
       | 'putFilter'
-      | 'deleteFilter';
+      | 'deleteFilter'
+      | 'eraseItems'
+      | 'note';
   }
 >;
 
@@ -47,6 +49,16 @@ export function readCommands(request: Writing, state: TenantState, now: Instant)
           agentId: request.agentId,
         }),
       ];
+    case 'eraseItems':
+      return request.ids.map((id) => ({
+        type: 'erase',
+        id,
+        personal: request.personal,
+        by: request.by,
+        from: request.from,
+      }));
+    case 'note':
+      return [{ type: 'note', note: request.note, by: request.by, from: request.from }];
     case 'putSettings':
       return [readSettings(request, state)];
     case 'importSettings':

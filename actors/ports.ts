@@ -5,6 +5,7 @@ import type { SortKey, SortPosition } from '../engine/item-sort.js';
 import type { FilterChange } from '../engine/saved-filter.js';
 import type { SettingsContent } from '../engine/settings.js';
 import type { Instant, Status, WorkItem } from '../engine/work-item.js';
+import type { PersonalStore } from './ports/personal-store.js';
 
 /**
  * What actors need of the world. `stores/` implements these; each port has one conformance suite
@@ -265,6 +266,7 @@ export interface TenantStores {
   journal: Journal;
   projection: ProjectionStore;
   snapshots: SnapshotStore;
+  personal: PersonalStore;
   close(): Promise<void>;
 }
 /** What one tenant may use of the process. Absent: the process's default. 0: no bound of its own. */

@@ -1,6 +1,7 @@
 import type { AuditQuery } from '../engine/audit-log.js';
-import type { ItemCommandName } from '../engine/command.js';
+import type { ItemCommandName, NoteContent } from '../engine/command.js';
 import type { ExportFormat } from '../engine/export-columns.js';
+import type { Personal } from '../engine/personal.js';
 import type { Rejection } from '../engine/rejection.js';
 import type { SettingsKind } from '../engine/settings.js';
 import type { Instant } from '../engine/work-item.js';
@@ -52,6 +53,11 @@ export type Request = (
   | { op: 'explain'; id: string }
   | { op: 'queue'; limit: number }
   | ({ op: 'audit'; cursor?: string } & Omit<AuditQuery, 'by' | 'from' | 'before'> & { who?: string; where?: string })
+  | { op: 'eraseSubject'; subject: string }
+  | { op: 'exportSubject'; subject: string; limit: number; cursor?: string }
+  /** The engine's own, for the two above. */
+  | { op: 'eraseItems'; ids: readonly string[]; personal: Personal }
+  | { op: 'note'; note: NoteContent }
   | { op: 'getSettings'; kind: SettingsKind; version?: number }
   | { op: 'settingsVersions'; kind: SettingsKind; limit: number; cursor?: string }
   | { op: 'exportSettings' }

@@ -78,6 +78,8 @@ export class TenantActor {
   #term: Term | undefined;
   /** Number of the last event that anybody was told of: the journal must never end before it. */
   #acknowledgedSeq = 0;
+  /** Whoever was erased before is erased in this database too. */
+  #knowsErasures = false;
   #recovering: Promise<void> = Promise.resolve();
   /** The recovery that runs has failed at least once. */
   #failing = false;
@@ -88,6 +90,7 @@ export class TenantActor {
   #seqSeen = -1;
   /** What the gauges of a passive tenant go on saying. */
   #lastReading: Pick<Reading, 'counts' | 'queueLength' | 'epoch'> = { counts: [], queueLength: 0, epoch: 0 };
+
   constructor(context: TenantActorContext) {
     this.#c = context;
     this.#mailbox = new Mailbox(context.options.mailboxCountMax, context.options.mailboxBytesMax);
@@ -385,6 +388,11 @@ export class TenantActor {
       onNote: (message) => log('warn', message),
     });
     if (this.#mode !== 'recovering') return;
+    let endBefore: (error: Error) => void = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      endBefore = reject;
+    });
+    ended.catch(() => {});
     const term = new Term({
       tenantId,
       lease,
@@ -395,9 +403,14 @@ export class TenantActor {
       mailbox: this.#mailbox,
       newId: this.#newId,
       metrics: this.#metrics,
-      onEnd: (end) => this.#termEnded(term, end),
+      onEnd: (end) => {
+        endBefore(new Error(`the term ended: ${end.cause}: ${end.detail}`));
+        this.#termEnded(term, end);
+      },
       onError: (message, error) => log('warn', message, error),
     });
+    await this.#eraseAgain(term, ended);
+    if (this.#mode !== 'recovering') return term.close();
     this.#term = term;
     this.#mode = 'serving';
     this.#failing = false;
@@ -410,7 +423,23 @@ export class TenantActor {
     );
     this.#snapshots.found(recovered.snapshot);
     if (!this.#draining) this.#snapshots.begin(term, stores);
+    term.serve();
+  }
+
+  /**
+   * Once for this process: a database that goes back under a running one is noticed and halted. The registry, where the
+   * ledger is, must answer for that; later terms do without it.
+   */
+  async #eraseAgain(term: Term, ended: Promise<never>): Promise<void> {
+    if (this.#knowsErasures) return;
     term.wake();
+    try {
+      await Promise.race([term.eraseAgain((message) => this.#c.log('warn', message)), ended]);
+    } catch (error) {
+      term.close();
+      throw error;
+    }
+    this.#knowsErasures = true;
   }
 
   #termEnded(term: Term, end: TermEnd): void {

@@ -12,7 +12,7 @@ import { addLine, linesAnswer } from './bulk-lines.js';
 import { importAnswer, importPreview } from './bundle-answer.js';
 import { readCommands } from './command-reader.js';
 import { Committer } from './committer.js';
-import type { Entry } from './entry.js';
+import { Entry } from './entry.js';
 import { LeaseWatch } from './lease-watch.js';
 import { Loader } from './loader.js';
 import type { Mailbox } from './mailbox.js';
@@ -23,6 +23,7 @@ import type { CommitOutcome, Lease, Runtime, TenantStores } from './ports.js';
 import { Projector } from './projector.js';
 import { Reads } from './reads.js';
 import type { Answer, Reply, Request } from './request.js';
+import { Subjects } from './subjects.js';
 import type { TenantMetrics } from './tenant-metrics.js';
 
 /** Commands of one entry between two looks at the clock. */
@@ -76,6 +77,11 @@ export class Term {
   readonly #clock: OrderClock;
   readonly #watch: LeaseWatch;
   readonly #reads: Reads;
+  readonly #subjects: Subjects;
+  /** The engine's own requests, taken before those of clients. */
+  #own: Entry[] = [];
+  /** Clients are served from `serve()` on. */
+  #serving = false;
   /** The entry whose commands are half decided, or that waits for something to happen first. */
   #current: Entry | undefined;
   /** The entry that this turn is working on. */
@@ -132,6 +138,14 @@ export class Term {
       now: () => this.#now(),
       durableSeq: () => lease.lastSeq,
     });
+    this.#subjects = new Subjects({
+      state,
+      stores,
+      projector: this.projector,
+      runtime,
+      durableSeq: () => lease.lastSeq,
+      ask: (request) => this.#ask(request),
+    });
     for (const batch of context.unprojected) this.projector.add(batch);
   }
 
@@ -156,6 +170,7 @@ export class Term {
     return (
       (this.#paused || this.#c.mailbox.size === 0) &&
       this.#current === undefined &&
+      this.#own.length === 0 &&
       this.#parking.isEmpty &&
       this.#awaitingOrder.length === 0 &&
       this.#committer.isIdle
@@ -173,6 +188,27 @@ export class Term {
       ...this.#parking.entries,
     ]);
     return [...entries];
+  }
+
+  /**
+   * Erases again whom the ledger names, when this database is a restored backup; clients wait meanwhile. Never resolves
+   * when the term ends before.
+   */
+  eraseAgain(onNote: (message: string) => void): Promise<void> {
+    return this.#subjects.replay(onNote);
+  }
+
+  /** From now on clients are served. */
+  serve(): void {
+    this.#serving = true;
+    this.wake();
+  }
+
+  #ask(request: Request): Promise<Reply> {
+    return new Promise((resolve) => {
+      this.#own.push(new Entry(request, Number.POSITIVE_INFINITY, resolve));
+      this.wake();
+    });
   }
 
   /** Something may be done: goes on in a later turn of the loop. */
@@ -296,12 +332,15 @@ export class Term {
     const entry = this.#current ?? this.#parking.shift();
     this.#current = undefined;
     if (entry !== undefined) return entry;
-    return this.#paused || state.documents.pendingBytes > options.unprojectedBytesMax ? undefined : mailbox.shift();
+    const own = this.#own.shift();
+    if (own !== undefined || !this.#serving || this.#paused) return own;
+    return state.documents.pendingBytes > options.unprojectedBytesMax ? undefined : mailbox.shift();
   }
 
   /** True when the entry is decided, parked or answered; false when it has to go on in a later turn. */
   #run(entry: Entry, now: Instant, stopAt: number): boolean {
-    switch (entry.request.op) {
+    const { request } = entry;
+    switch (request.op) {
       case 'next':
         return this.#clock.ready(now) && this.#write(entry, now, stopAt);
       case 'queue':
@@ -319,6 +358,10 @@ export class Term {
       case 'settingsVersions':
       case 'exportSettings':
         return this.#read(entry, now);
+      case 'eraseSubject':
+      case 'exportSubject':
+        void this.#parking.answerLater(entry, () => this.#subjects.run(request));
+        return true;
       default:
         return this.#write(entry, now, stopAt);
     }
@@ -338,6 +381,7 @@ export class Term {
     if (entry.alone && !this.#committer.isIdle) return false;
     entry.commands ??= readCommands(request as Parameters<typeof readCommands>[0], this.#c.state, now);
     if (request.op === 'createMany') return this.#writeLines(entry, request.firstLine, now, stopAt);
+    if (request.op === 'eraseItems') return this.#writeLines(entry, 0, now, stopAt);
     const [command] = entry.commands;
     // A settings document may be durable already: only its answer was waiting when a term ended.
     const published = entry.decided > 0 ? publishedAnswer(this.#c.state, request, undefined) : undefined;
@@ -391,7 +435,8 @@ export class Term {
     const published = publishedAnswer(state, request, events);
     if (published !== undefined) return published;
     if (request.op === 'putFilter') return filterAnswer(state, request.filterId, outcome.status);
-    if (itemId === undefined || request.op === 'createMany') return { ...outcome, id: itemId };
+    if (itemId === undefined || request.op === 'createMany' || request.op === 'eraseItems')
+      return { ...outcome, id: itemId };
     const item = state.documents.get(itemId);
     // Only an answer that is given again can be about an item that is no more.
     return item === undefined ? gone(itemId) : itemAnswer(state, item, now, outcome);

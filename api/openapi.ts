@@ -36,9 +36,11 @@ export function openApiDocument(): Json {
     },
     servers: [{ url: '/' }],
     security: [{ apiKey: [] }, { bearer: [] }, { session: [] }],
-    tags: ['work items', 'queue', 'settings', 'tenants and keys', 'people', 'audit', 'service'].map((name) => ({
-      name,
-    })),
+    tags: ['work items', 'queue', 'settings', 'tenants and keys', 'people', 'audit', 'personal data', 'service'].map(
+      (name) => ({
+        name,
+      }),
+    ),
     paths,
     components: {
       securitySchemes: {
@@ -82,6 +84,7 @@ function operationObject(operation: Operation, index: number): Json {
 
 function tagOf({ path, service }: Operation): string {
   if (path.endsWith('/audit')) return 'audit';
+  if (path.startsWith('/subjects')) return 'personal data';
   if (service) return 'service';
   if (path.startsWith('/settings') || path === '/what-if') return 'settings';
   if (/^\/(session|users|roles)/.test(path)) return 'people';
@@ -220,6 +223,14 @@ const pathParameters: Json = {
     example: 'overdue',
   },
   id: { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' }, example: workItemId },
+  subject: {
+    name: 'subject',
+    in: 'path',
+    required: true,
+    description: 'Id of a person, as `customerId` or a subject key has it.',
+    schema: { type: 'string' },
+    example: 'c-1',
+  },
   name: { name: 'name', in: 'path', required: true, schema: { type: 'string' }, example: 'Night shift' },
 };
 

@@ -12,6 +12,7 @@ import {
 import { peopleOperations } from './operation-people.js';
 import { registryOperations } from './operation-registry.js';
 import { settingsOperations } from './operation-settings.js';
+import { subjectOperations } from './operation-subject.js';
 import type { Access } from './privilege.js';
 import type { ProblemCode } from './problem.js';
 import type { ShapeName } from './shape.js';
@@ -240,6 +241,7 @@ export const operations: readonly Operation[] = [
   ),
   ...settingsOperations,
   ...auditOperations,
+  ...subjectOperations,
   ...peopleOperations,
   ...registryOperations,
   ...openOperations,

@@ -34,6 +34,7 @@ import { type ApiSettings, apiDefaults, commandBytesMax, settingsBytesMax } from
 import { settingsHandlers } from './settings-route.js';
 import { shapes } from './shape.js';
 import { parseSmallBody, schemaProblem } from './small-body.js';
+import { subjectHandlers } from './subject-route.js';
 import { whatIfHandlers } from './what-if-route.js';
 import { YamlPool } from './yaml-pool.js';
 
@@ -150,6 +151,7 @@ const frontHandlers: Handlers = {
   ...peopleHandlers,
   ...auditHandlers,
   ...exportHandlers,
+  ...subjectHandlers,
   ...registryHandlers,
   ...settingsHandlers,
   ...whatIfHandlers,

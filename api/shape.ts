@@ -7,6 +7,7 @@ import { settingsShapes } from './settings-shape.js';
 import { filterShapes } from './shape-filter.js';
 import { peopleShapes } from './shape-people.js';
 import { registryShapes } from './shape-registry.js';
+import { subjectShapes } from './shape-subject.js';
 
 /**
  * The JSON shapes of the API. Those of small bodies validate requests; those of items and settings document what the
@@ -258,6 +259,7 @@ const auditLineExample = {
 /** The named shapes, as the document's `components/schemas`. */
 export const shapes = {
   ...peopleShapes,
+  ...subjectShapes,
   Draft: draft,
   DraftList: Type.Array(reference('Draft'), { examples: [[draftExample]] }),
   Patch: patch,

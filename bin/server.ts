@@ -9,6 +9,8 @@ import type { KeyRing } from '../api/key-ring.js';
 import { buildServer } from '../api/server.js';
 import { itemFieldsBytesMax } from '../engine/limits.js';
 import { startEmbeddedPostgres } from '../stores/embedded/postgres.js';
+import { PostgresClusterAuditLog } from '../stores/postgres/cluster/audit-log.js';
+import { Connection, readTimeouts } from '../stores/postgres/connection.js';
 import { migrate } from '../stores/postgres/migrations.js';
 import { clusterKeyPath } from './cluster-key.js';
 import { demoKey } from './demo-key.js';
@@ -57,7 +59,9 @@ async function serve(settings: Settings): Promise<void> {
     stops.push(() => people.close());
     const { key, made } = await demoKey(dataDir, settings.demoApiKey);
     addSettingsKeys(registry.keys, key, settings);
-    const client = startShards(settings, dataDir, log);
+    const clusterAudit = new Connection(databaseUrl, readTimeouts);
+    stops.push(() => clusterAudit.close());
+    const client = startShards(settings, databaseUrl, dataDir, log);
     stops.push(() => client.drain(0));
     const simulator = new Simulator({
       file: new URL('./simulation.js', import.meta.url),
@@ -70,6 +74,7 @@ async function serve(settings: Settings): Promise<void> {
     const server = buildServer({
       engine: client,
       simulations: simulator,
+      clusterAudit: new PostgresClusterAuditLog(clusterAudit),
       tenants: registry.keys,
       people: people.options,
       tenantRegistry: await registry.live(client),
@@ -140,7 +145,7 @@ function addSettingsKeys(keys: KeyRing, demo: string, { clusterApiKey }: Setting
   }
 }
 
-function startShards(settings: Settings, dataDir: string, log: Logger): Client {
+function startShards(settings: Settings, databaseUrl: string, dataDir: string, log: Logger): Client {
   const options: ActorOptions = {
     ...defaultOptions,
     attributesBytesMax: settings.attributesBytesMax,
@@ -154,6 +159,7 @@ function startShards(settings: Settings, dataDir: string, log: Logger): Client {
   };
   const workerData: ShardConfig = {
     redisUrl: settings.redisUrl,
+    registryUrl: databaseUrl,
     snapshotDir: join(dataDir, 'snapshots'),
     url: `http://${settings.host}:${settings.port}`,
     options,

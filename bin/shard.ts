@@ -7,6 +7,7 @@ import { TenantActor } from '../actors/tenant-actor.js';
 import type { ShardTask } from '../actors/wire.js';
 import { defaultCategories, defaultFilters, defaultSchemas } from '../engine/default-settings.js';
 import { openFileSnapshots } from '../stores/file/snapshot-store.js';
+import { Reader } from '../stores/postgres/reader.js';
 import { SessionPool } from '../stores/postgres/session-pool.js';
 import { openTenantStores } from '../stores/postgres/tenant-database.js';
 import { openRedisSnapshots } from '../stores/redis/snapshot-store.js';
@@ -16,6 +17,8 @@ import type { Places } from './places.js';
 /** What the server tells its shard threads alike. Plain data. */
 export interface ShardConfig {
   redisUrl: string | undefined;
+  /** The database with the ledger of erasures. */
+  registryUrl: string;
   snapshotDir: string;
   url: string;
   options: ActorOptions;
@@ -31,6 +34,7 @@ export default async function shard(task: ShardTask): Promise<void> {
   const snapshots: SnapshotStore = redis ?? (await openFileSnapshots(config.snapshotDir));
   const { active, reads } = config.places;
   const sessions = new SessionPool({ perServer: reads });
+  const registry = new Reader(config.registryUrl, sessions);
   await runShard({
     ...task,
     activeMax: active,
@@ -39,7 +43,7 @@ export default async function shard(task: ShardTask): Promise<void> {
       new TenantActor({
         ...context,
         tenantId,
-        openStores: () => openTenantStores({ databaseUrl, tenantId, snapshots, sessions }),
+        openStores: () => openTenantStores({ databaseUrl, tenantId, snapshots, sessions, registry }),
         options: config.options,
         stateOptions: {
           tenantId,

@@ -8,6 +8,7 @@ import { TestRuntime } from '../actors/test-runtime.js';
 import { defaultCategories, defaultFilters, defaultSchemas } from '../engine/default-settings.js';
 import { MemoryDatabase } from '../stores/memory/database.js';
 import { type Fault, type FaultPlan, faultyStores } from '../stores/memory/faulty.js';
+import { MemoryLedger } from '../stores/memory/personal-store.js';
 import { MemorySnapshotStore } from '../stores/memory/snapshot-store.js';
 import { openMemoryStores } from '../stores/memory/tenant-database.js';
 
@@ -36,6 +37,7 @@ export class TenantWorld {
   readonly runtime = new TestRuntime();
   readonly database = new MemoryDatabase();
   readonly snapshots = new MemorySnapshotStore();
+  readonly ledger = new MemoryLedger();
   readonly options: ActorOptions;
   /** Decides about every call of a store; faults put into `script` by call go first, one a call. */
   plan: FaultPlan = () => undefined;
@@ -137,7 +139,7 @@ export class TenantWorld {
   }
 
   private openStores(): TenantStores {
-    return faultyStores(openMemoryStores(this.database, this.snapshots), this.runtime, (call, args) => {
+    return faultyStores(openMemoryStores(this.database, this.snapshots, this.ledger), this.runtime, (call, args) => {
       this.calls.set(call, this.count(call) + 1);
       return this.script.get(call)?.shift() ?? this.plan(call, args);
     });

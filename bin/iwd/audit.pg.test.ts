@@ -8,6 +8,7 @@ import { missing, testDatabase } from '../../stores/conformance/test-database.js
 import { seeded } from '../../stores/memory/faulty.js';
 import { MemorySnapshotStore } from '../../stores/memory/snapshot-store.js';
 import { recordAudit } from '../../stores/postgres/cluster/audit.js';
+import { PostgresTenantDirectory } from '../../stores/postgres/cluster/tenant-directory.js';
 import { connect, readTimeouts } from '../../stores/postgres/connection.js';
 import { verifyJournal } from '../../stores/postgres/journal-verification.js';
 import { clusterMigrations, migrate } from '../../stores/postgres/migrations.js';
@@ -57,6 +58,10 @@ describe('iwd audit verify', { skip: missing('TEST_DATABASE_URL') }, () => {
   };
   before(async () => {
     await migrate(database.url, () => {}, clusterMigrations);
+    const directory = new PostgresTenantDirectory(database.url, undefined);
+    await directory.ensureOwnTenant('demo');
+    await directory.close();
+    await sql('DELETE FROM iwd_cluster.audit; UPDATE iwd_cluster.audit_head SET seq = 0, link = $$$$');
     stores = await openTenantStores({
       databaseUrl: database.url,
       tenantId: 'demo',

@@ -9,6 +9,7 @@ import {
 import { connect } from '../../stores/postgres/connection.js';
 import { verifyJournal } from '../../stores/postgres/journal-verification.js';
 import { clusterMigrations, migrate } from '../../stores/postgres/migrations.js';
+import type { Settings } from '../settings.js';
 import { serverSettings, withServerDatabase } from './server-database.js';
 import { tenantDatabases } from './tenant-databases.js';
 
@@ -28,11 +29,16 @@ export function auditCommand(): Command {
       )
       .option('--tenant <id...>', 'only these tenants (default: all, and the cluster’s log)')
       .option('--expect <head...>', 'heads kept elsewhere, tenant=seq:link as this command prints them')
-      .action((options: Options) => withServerDatabase(serverSettings(), (url) => verify(url, options))),
+      .action((options: Options) => inDatabase(options)),
   );
 }
 
-async function verify(registryUrl: string, { tenant, expect = [] }: Options): Promise<void> {
+function inDatabase(options: Options): Promise<void> {
+  const settings = serverSettings();
+  return withServerDatabase(settings, (url) => verify(settings, url, options));
+}
+
+async function verify(settings: Settings, registryUrl: string, { tenant, expect = [] }: Options): Promise<void> {
   const expected = expect.map(parseHead);
   await migrate(registryUrl, () => {}, clusterMigrations);
   const client = await connect(registryUrl, timeouts);
@@ -44,7 +50,7 @@ async function verify(registryUrl: string, { tenant, expect = [] }: Options): Pr
       isWhole.push(tell('the cluster', `${head.seq} lines`, clusterLog, head, firstBreak));
       if (firstBreak === undefined) await noteHead(client, clusterLog, head);
     }
-    for (const { tenantId, databaseUrl } of await tenantDatabases(registryUrl, tenant)) {
+    for (const { tenantId, databaseUrl } of await tenantDatabases(settings, registryUrl, tenant)) {
       const before = noted.get(tenantId);
       const heads = [...(before ? [before] : []), ...expected.filter((one) => one.tenantId === tenantId)];
       const report = await verifyJournal(databaseUrl, heads, (events) =>

@@ -33,6 +33,7 @@ export function faultyStores(inner: TenantStores, runtime: Runtime, plan: FaultP
     journal: faultyJournal(inner.journal, runtime, plan),
     projection: wrap('projection', inner.projection),
     snapshots: wrap('snapshots', inner.snapshots),
+    personal: inner.personal,
     close: () => inner.close(),
   };
 }

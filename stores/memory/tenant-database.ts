@@ -2,6 +2,7 @@ import type { SnapshotStore, TenantStores } from '../../actors/ports.js';
 import { MemoryDatabase } from './database.js';
 import { MemoryJournal } from './journal.js';
 import { MemoryLeaseStore } from './lease-store.js';
+import { MemoryLedger, MemoryPersonalStore } from './personal-store.js';
 import { MemoryProjectionStore } from './projection-store.js';
 import { MemorySnapshotStore } from './snapshot-store.js';
 
@@ -12,12 +13,14 @@ import { MemorySnapshotStore } from './snapshot-store.js';
 export function openMemoryStores(
   database: MemoryDatabase = new MemoryDatabase(),
   snapshots: SnapshotStore = new MemorySnapshotStore(),
+  ledger: MemoryLedger = new MemoryLedger(),
 ): TenantStores {
   return {
     lease: new MemoryLeaseStore(database),
     journal: new MemoryJournal(database),
     projection: new MemoryProjectionStore(database),
     snapshots,
+    personal: new MemoryPersonalStore(database, ledger),
     close: async () => {},
   };
 }

@@ -2,6 +2,7 @@ import type { SnapshotStore, TenantStores } from '../../actors/ports.js';
 import { batchTimeouts, Connection, commitTimeouts } from './connection.js';
 import { PostgresJournal } from './journal.js';
 import { PostgresLeaseStore } from './lease-store.js';
+import { PostgresPersonalStore } from './personal-store.js';
 import { PostgresProjectionStore } from './projection-store.js';
 import { Reader } from './reader.js';
 import { SessionPool } from './session-pool.js';
@@ -13,6 +14,8 @@ export interface TenantDatabaseOptions {
   snapshots: SnapshotStore;
   /** What the tenants of one thread share; without it the tenant gets sessions of its own, which end with its stores. */
   sessions?: SessionPool;
+  /** Of the database with the ledger of erasures; tools that erase nothing have none. */
+  registry?: Reader;
   /** The commit connection broke while nothing ran on it; the next commit gets a fresh one. */
   onDisconnect?: (error: Error) => void;
 }
@@ -22,7 +25,7 @@ export interface TenantDatabaseOptions {
  * over the sessions that it shares with others. Throws when the server cannot be reached, may lose acknowledged work, or holds another tenant.
  */
 export async function openTenantStores(options: TenantDatabaseOptions): Promise<TenantStores> {
-  const { databaseUrl, tenantId, snapshots, onDisconnect } = options;
+  const { databaseUrl, tenantId, snapshots, registry, onDisconnect } = options;
   const sessions = options.sessions ?? new SessionPool();
   const commits = new Connection(databaseUrl, commitTimeouts, onDisconnect, sessions.dialer);
   const writer = new Connection(databaseUrl, batchTimeouts, undefined, sessions.dialer);
@@ -46,6 +49,7 @@ export async function openTenantStores(options: TenantDatabaseOptions): Promise<
     journal: new PostgresJournal(commits, reader, tenantId),
     projection: new PostgresProjectionStore(writer, reader),
     snapshots,
+    personal: new PostgresPersonalStore({ tenantId, writer, reader, registry }),
     close,
   };
 }

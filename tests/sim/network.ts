@@ -42,6 +42,7 @@ export class Network {
       journal: this.#journal(pod, inner.journal),
       projection: this.#port(pod, 'projection', inner.projection),
       snapshots: inner.snapshots,
+      personal: this.#port(pod, 'personal', inner.personal),
       close: async () => {},
     };
   }

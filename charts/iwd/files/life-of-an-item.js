@@ -11,7 +11,10 @@ async function ask(method, path, status, body) {
   console.log(method, path || '/', response.status);
   return text && JSON.parse(text);
 }
-const { id } = await ask('POST', '', 201, { captureId: `helm-test-${Date.now()}`, attributes: { subject: 'helm test' } });
+const { id } = await ask('POST', '', 201, {
+  captureId: `helm-test-${Date.now()}`,
+  attributes: { subject: 'helm test' },
+});
 await ask('GET', `/${id}`, 200);
 await ask('POST', `/${id}/complete`, 200, { resultCode: 'tested' });
 await ask('DELETE', `/${id}`, 204);
