@@ -1,10 +1,10 @@
-import type { Command } from '../engine/command.js';
 import { decide } from '../engine/decide.js';
+import { dueCommand } from '../engine/due-command.js';
 import type { Event } from '../engine/event.js';
 import { coldHeads } from '../engine/needs.js';
 import { isRejection } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
-import { type Instant, statuses } from '../engine/work-item.js';
+import type { Instant } from '../engine/work-item.js';
 import type { Loader } from './loader.js';
 import type { Runtime } from './ports.js';
 
@@ -159,14 +159,4 @@ export class OrderClock {
 
 function neverNew(): string {
   throw new Error('a timer creates no items');
-}
-
-/** What has become due for the item, undefined when its deadline means nothing any more. */
-function dueCommand(state: TenantState, id: string, now: Instant): Command | undefined {
-  const slot = state.table.find(id);
-  if (slot < 0) return undefined;
-  const status = statuses[state.table.status[slot]];
-  if (status !== 'assigned' && state.table.expiration[slot] <= now) return { type: 'expire', id };
-  if (status === 'scheduled' && state.table.activation[slot] <= now) return { type: 'activateDue', id };
-  return undefined;
 }

@@ -126,6 +126,9 @@ export interface KeyRecord {
 
 export type SettingsRecord = { seq: number; version: number; at: Instant; by?: string } & SettingsContent;
 
+/** Where an item was in its life at some event. */
+export type ItemStanding = Pick<HistoryEntry, 'itemId' | 'version' | 'status'>;
+
 /** Who published a version of settings, and when. */
 export type SettingsVersion = Pick<SettingsRecord, 'version' | 'at' | 'by'>;
 /** What has become of a saved filter with the event of this number. */
@@ -229,6 +232,8 @@ export interface ProjectionStore {
   settingsVersions(kind: SettingsRecord['kind'], beforeVersion: number, limit: number): Promise<SettingsVersion[]>;
   /** What has become of each saved filter that was ever changed. */
   filters(): Promise<FilterChange[]>;
+  /** How items stood after event `seq`: those of the ids that had come in by then, in no order. */
+  standingAt(ids: readonly string[], seq: number): Promise<ItemStanding[]>;
   /** Calls back with slices of at most `sliceItems` open items. */
   scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void>;
   /** Calls back with the captureIds and Idempotency-Keys ever seen, for the filter of known keys. */

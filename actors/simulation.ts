@@ -9,8 +9,10 @@ import { StateCopy } from '../engine/state-copy.js';
 import { simulateLive } from '../engine/what-if/live.js';
 import { checkQuestion } from '../engine/what-if/question.js';
 import type { Instant } from '../engine/work-item.js';
-import type { Journal, ProjectionStore } from './ports.js';
+import { replayJournal } from './journal-replay.js';
+import type { Journal } from './ports.js';
 import type { Reply } from './request.js';
+import type { SimulationSource } from './simulation-source.js';
 import { beginCopy, type CopyMessage } from './state-sender.js';
 
 /** Bounds of one simulation. */
@@ -34,12 +36,6 @@ export interface SimulationTask {
   onProgress: (stage: string, done: number, of: number) => void;
 }
 
-/** The tenant's tables, for reading. */
-export interface SimulationSource {
-  journal: Pick<Journal, 'read'>;
-  projection: Pick<ProjectionStore, 'load' | 'settings'>;
-}
-
 /** Rows of the journal read at once, and how far back the rate is looked for. */
 const rowsARead = 64;
 const rateEventsMax = 20_000;
@@ -57,9 +53,14 @@ export async function simulate(task: SimulationTask, source: SimulationSource): 
   const received = await receiveCopy(task.port);
   if ('rejected' in received) return received;
   const { copy, at: copiedAt } = received;
+  const { limits, stateOptions: options, onProgress } = task;
+  if (question.journalHours !== undefined) {
+    const { journalHours: hours, top } = question;
+    const asked = { copy, copiedAt, draft: draft.bundle, hours, top, eventsMax: limits.eventsMax, options };
+    return { status: 200, json: JSON.stringify(await replayJournal(asked, source, onProgress)) };
+  }
   const at = Math.max(question.at ?? copiedAt, copiedAt);
   const ratePerHour = question.ratePerHour ?? (await measuredRate(source.journal, copy.seq, copiedAt));
-  const { limits, stateOptions: options, onProgress } = task;
   const live = { copy, options, question, bundle: draft.bundle, at, ratePerHour, itemsMax: limits.itemsMax };
   const answer = await simulateLive(live, (ids) => source.projection.load(ids), onProgress);
   return { status: 200, json: JSON.stringify(answer) };

@@ -91,6 +91,30 @@ test('a faulty draft is refused with a pointer, and so is a question about the p
   assert.deepEqual(past.errors.map(({ pointer }: { pointer: string }) => pointer).sort(), ['/at', '/windw']);
 });
 
+test('on the journal, the draft would have given other items out, and the settings of the day the same', async () => {
+  for (let n = 0; n < 10; n++) {
+    const { id } = await call('POST', '/workitems/next', { agentId: `agent-${n}` });
+    assert.equal((await call('POST', `/workitems/${id}/complete`, {})).status, 200);
+  }
+  const inForce = await call('GET', '/settings/export');
+  const turned = inForce.prioritization.map((schema: object) => ({ ...schema, businessValueWeight: 1 }));
+  const other = await call('POST', '/what-if', { prioritization: turned, journalHours: 1, top: 3 });
+  assert.equal(other.status, 200, JSON.stringify(other));
+  assert.equal(other.decisions.taken, 10);
+  assert.ok(other.decisions.different > 0);
+  assert.equal(other.decisions.examples.length, 3);
+  assert.ok(
+    other.waiting.every(
+      ({ before, after }: Record<string, { handedOut: number }>) => before.handedOut + after.handedOut > 0,
+    ),
+  );
+  // What is measured at the journal is what a question without a rate assumes.
+  const live = await call('POST', '/what-if', { prioritization: turned });
+  assert.ok(live.sla.ratePerHour > 10);
+  const { version } = await call('GET', '/settings/prioritization');
+  assert.equal(version, 2, 'nothing of it was published');
+});
+
 test('a second what-if of the same tenant is refused while the first runs, and the tenant is free again after it', async () => {
   const leaving = new AbortController();
   const left = call('POST', '/what-if', draft, leaving.signal).catch((error: Error) => error.name);

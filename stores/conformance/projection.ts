@@ -23,7 +23,7 @@ import {
   type SortPosition,
 } from '../../engine/item-sort.js';
 import { isRejection } from '../../engine/rejection.js';
-import { statuses, type WorkItem } from '../../engine/work-item.js';
+import { type Status, statuses, type WorkItem } from '../../engine/work-item.js';
 import { isOpen } from '../open-items.js';
 import { sampleFilter, sampleItem, sampleNow } from './filter-sample.js';
 import type { Fresh } from './lease-and-journal.js';
@@ -197,6 +197,24 @@ export function projectionConformance(fresh: () => Promise<Fresh>): void {
     assert.deepEqual(await store.settings('categories', 1), one);
     assert.equal(await store.settings('categories', 3), undefined);
     assert.deepEqual(await store.settings('prioritization'), other);
+  });
+
+  test('how items stood is told as of any event, and nothing of those that came later', async () => {
+    const { projection: store } = (await fresh()).stores;
+    const entry = (itemId: string, seq: number, status: Status): HistoryEntry => {
+      return { itemId, seq, at: seq, type: 'held', version: seq, status, details: {} };
+    };
+    const history = [entry(idOf(1), 1, 'queued'), entry(idOf(2), 2, 'queued'), entry(idOf(1), 3, 'held')];
+    await store.project(projection(0, 3, { history }));
+    const at = async (seq: number) =>
+      (await store.standingAt([idOf(1), idOf(2), idOf(3), 'nobody'], seq)).sort((a, b) =>
+        a.itemId < b.itemId ? -1 : 1,
+      );
+    assert.deepEqual(await at(1), [{ itemId: idOf(1), version: 1, status: 'queued' }]);
+    assert.deepEqual(await at(3), [
+      { itemId: idOf(1), version: 3, status: 'held' },
+      { itemId: idOf(2), version: 2, status: 'queued' },
+    ]);
   });
 
   test('versions of settings are listed per kind, newest first, a page at a time', async () => {

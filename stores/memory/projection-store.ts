@@ -2,6 +2,7 @@ import type {
   HistoryEntry,
   ItemQuery,
   ItemSearch,
+  ItemStanding,
   KeyRecord,
   OpenItems,
   Projection,
@@ -140,6 +141,13 @@ export class MemoryProjectionStore implements ProjectionStore {
 
   async filters(): Promise<FilterChange[]> {
     return [...this.#database.filters.values()].map(({ change }) => copyOf(change));
+  }
+
+  async standingAt(ids: readonly string[], seq: number): Promise<ItemStanding[]> {
+    return ids.flatMap((itemId) => {
+      const entry = this.#database.history.get(itemId)?.findLast((one) => one.seq <= seq);
+      return entry === undefined ? [] : [{ itemId, version: entry.version, status: entry.status }];
+    });
   }
 
   async scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void> {

@@ -3,6 +3,7 @@ import type {
   HistoryEntry,
   ItemQuery,
   ItemSearch,
+  ItemStanding,
   KeyRecord,
   OpenItems,
   Projection,
@@ -234,6 +235,16 @@ export class PostgresProjectionStore implements ProjectionStore {
     const text = 'SELECT id, document FROM iwd.saved_filter';
     const rows = await this.#reader.query<{ id: string; document: string | null }>('filters', text, []);
     return rows.map(({ id, document }) => [id, document === null ? null : (JSON.parse(document) as FilterVersion)]);
+  }
+
+  async standingAt(ids: readonly string[], seq: number): Promise<ItemStanding[]> {
+    const text = `SELECT item_id AS "itemId", version, status FROM unnest($1::uuid[]) AS wanted (id), LATERAL (
+      SELECT item_id, version, status FROM iwd.work_item_history
+       WHERE item_id = wanted.id AND seq <= $2 ORDER BY seq DESC LIMIT 1) AS entry`;
+    return this.#reader.query<ItemStanding & { [column: string]: unknown }>('standing-at', text, [
+      ids.filter((id) => uuidPattern.test(id)),
+      seq,
+    ]);
   }
 
   scanOpen(sliceItems: number, each: (slice: OpenItems) => void): Promise<void> {

@@ -8,7 +8,7 @@ import { SessionPool } from './session-pool.js';
 /** What of a tenant's database is read by somebody who does not own the tenant. */
 export interface TenantReader {
   journal: Pick<Journal, 'read'>;
-  projection: Pick<ProjectionStore, 'load' | 'settings'>;
+  projection: Pick<ProjectionStore, 'load' | 'settings' | 'standingAt'>;
   close(): Promise<void>;
 }
 
