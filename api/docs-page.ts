@@ -24,7 +24,7 @@ fetch('openapi.json').then(r=>r.json()).then(doc=>{
   main.append(el('h1',doc.info.title+' API'),el('p',doc.info.summary+'. Send your key in the header x-api-key.'));
   const operation=(path,method,op)=>{
     const head=el('summary','',Object.assign(el('span',method.toUpperCase()),{className:'method'}),el('code',path),' \\u2014 '+op.summary);
-    const box=el('details','',head);
+    const box=el('details','',head,el('p','Who may: '+op['x-access']));
     const parameters=op.parameters.map(find);
     if(parameters.length)box.append(el('h4','Parameters'),table(['Name','In','Meaning'],parameters.map(p=>[p.name,p.in,p.description||''])));
     if(op.requestBody){box.append(el('h4','Body'+(op.requestBody.required?'':' (optional)')));

@@ -8,7 +8,7 @@ import type { Caller } from './caller.js';
 import type { Front } from './front.js';
 import { readId, readIdempotencyKey, readIfMatch } from './header.js';
 import { basePath, type Operation } from './operation.js';
-import { sendProblem } from './problem.js';
+import { type Problem, sendProblem } from './problem.js';
 import { type Query, readQuery } from './query.js';
 
 /** What a request says, checked, before it becomes the engine's. */
@@ -111,16 +111,30 @@ export function engineHandler(operation: Operation, front: Front) {
   if (!translate) throw new Error(`operation ${operation.id} has no translation`);
   const names = operation.query ?? [];
   const hasId = operation.path.includes('{id}');
+  const forAgent = operation.access === 'iWD.Next.canExecute';
   return async function handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const asked = readAsked(request, operation, names, hasId);
     if ('rejected' in asked) return sendProblem(reply, asked);
     const key = operation.takesIdempotencyKey ? readIdempotencyKey(request.headers['idempotency-key']) : undefined;
     if (isRejection(key)) return sendProblem(reply, key);
+    if (forAgent && isForAnother(request.caller as Caller, asked.body)) return sendProblem(reply, ownWorkOnly);
     const ask = translate(asked);
     if (key !== undefined) ask.idempotencyKey = key;
     return sendReply(front, reply, await askEngine(front, request, ask));
   };
 }
+
+/** People take work for themselves; whoever may assign, and every program with a key, may take it for others. */
+function isForAnother({ kind, name, privileges }: Caller, body: unknown): boolean {
+  if (kind === 'key' || privileges.has('iWD.Workitems.Assign.canExecute')) return false;
+  return (body as { agentId: string }).agentId !== name;
+}
+
+const ownWorkOnly: Problem = {
+  code: 'forbidden',
+  detail: 'agentId must be your own name: taking work for others needs the privilege iWD.Workitems.Assign.canExecute.',
+  facts: { privilege: 'iWD.Workitems.Assign.canExecute' },
+};
 
 /** Asks the engine in the caller's name. */
 export function askEngine({ engine }: Front, request: FastifyRequest, ask: EngineRequest): Promise<Reply> {

@@ -48,6 +48,19 @@ describe('sessions', { skip: missing('TEST_DATABASE_URL') }, () => {
     assert.equal(world.engine.asked.length, 0);
   });
 
+  test('an agent takes work under the own name only, whoever may assign takes it for others', async () => {
+    await world.add({ name: 'ada', roles: ['Agent'] });
+    await world.add({ name: 'boss', roles: ['Administrator'] });
+    const [agent, boss] = [world.browser(), world.browser()];
+    await agent.signIn('ada');
+    await boss.signIn('boss');
+    const other = await agent.ask('POST', '/workitems/next', { agentId: 'bob' });
+    assert.deepEqual([other.statusCode, codeOf(other)], [403, 'forbidden']);
+    assert.equal(world.engine.asked.length, 0);
+    assert.equal((await agent.ask('POST', '/workitems/next', { agentId: 'ada' })).statusCode, 200);
+    assert.equal((await boss.ask('POST', '/workitems/next', { agentId: 'bob' })).statusCode, 200);
+  });
+
   test('a wrong password, a wrong name, a wrong tenant and a disabled person get the same answer', async () => {
     const { id } = await world.add({ name: 'ada' });
     await world.add({ name: 'bob', password: null });
