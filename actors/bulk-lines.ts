@@ -11,8 +11,9 @@ export function addLine(entry: Entry, firstLine: number, reply: Reply): void {
     entry.lines.push({ json, accepted: false });
   } else {
     const ignored = reply.ignored ? ',"ignored":true' : '';
+    const id = reply.id === undefined ? '' : `,"id":"${reply.id}"`;
     entry.lines.push({
-      json: `{"line":${line},"id":"${reply.id}","status":${reply.status}${ignored}}`,
+      json: `{"line":${line}${id},"status":${reply.status}${ignored}}`,
       accepted: true,
     });
   }

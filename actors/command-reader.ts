@@ -19,6 +19,7 @@ type Writing = Extract<
       | 'createMany'
       | 'update'
       | 'command'
+      | 'commandMany'
       | 'next'
       | 'putSettings'
       | 'importSettings'
@@ -43,6 +44,10 @@ export function readCommands(request: Writing, state: TenantState, now: Instant)
       return [readUpdate(request)];
     case 'command':
       return [readItemCommand(request)];
+    case 'commandMany':
+      return readItemCommands(request);
+    case 'note':
+      return [readNote(request)];
     case 'next':
       return [
         withKey({ type: 'next', agentId: request.agentId, by: request.by, from: request.from }, request, {
@@ -57,8 +62,6 @@ export function readCommands(request: Writing, state: TenantState, now: Instant)
         by: request.by,
         from: request.from,
       }));
-    case 'note':
-      return [{ type: 'note', note: request.note, by: request.by, from: request.from }];
     case 'putSettings':
       return [readSettings(request, state)];
     case 'importSettings':
@@ -154,6 +157,18 @@ function readItemCommand(request: Extract<Writing, { op: 'command' }>): Command 
   if (name === 'reprioritize') Object.assign(command, { priority, until: at });
   if (name === 'move') command.category = category;
   return withKey(command, request, said);
+}
+
+function readItemCommands(request: Extract<Writing, { op: 'commandMany' }>): (Command | Rejection)[] {
+  const { op: _op, ids, ifMatches, firstLine, idempotencyKey, ...said } = request;
+  return ids.map((id, index) => {
+    const key = idempotencyKey && `${idempotencyKey}#${firstLine + index}`;
+    return readItemCommand({ op: 'command', ...said, id, ifMatch: ifMatches?.[index], idempotencyKey: key });
+  });
+}
+
+function readNote({ note, by, from, idempotencyKey: key }: Extract<Writing, { op: 'note' }>): Command {
+  return { type: 'note', note, by, from, ...(key !== undefined && { key: { key, fingerprint: note.type } }) };
 }
 
 /** The command with its Idempotency-Key and the fingerprint of what was asked under it. */

@@ -5,6 +5,7 @@ import type { SortKey, SortPosition } from '../engine/item-sort.js';
 import type { FilterChange } from '../engine/saved-filter.js';
 import type { SettingsContent } from '../engine/settings.js';
 import type { Instant, Status, WorkItem } from '../engine/work-item.js';
+import type { BulkActionStore } from './ports/bulk-action-store.js';
 import type { PersonalStore } from './ports/personal-store.js';
 
 /**
@@ -267,6 +268,7 @@ export interface SnapshotStore {
 
 /** One tenant's stores, opened by the shard that owns it. */
 export interface TenantStores {
+  bulkActions: BulkActionStore;
   lease: LeaseStore;
   journal: Journal;
   projection: ProjectionStore;

@@ -139,7 +139,7 @@ export class Reads {
     const { category, limit } = request;
     return {
       later: async () => {
-        const isStale = !(await this.#caughtUp());
+        const isStale = !(await this.caughtUp());
         const items = await this.#c.store.list({ statuses: wanted.statuses, category, limit: limit + 1, beforeSeq });
         const page = items.slice(0, limit);
         const next = items.length > limit ? cursorAt(page[page.length - 1].seq) : null;
@@ -154,7 +154,7 @@ export class Reads {
     if (isRejection(question)) return { reply: question };
     return {
       later: async () => {
-        const isStale = !(await this.#caughtUp());
+        const isStale = !(await this.caughtUp());
         return this.#answerSearch(question, isStale);
       },
     };
@@ -213,7 +213,7 @@ export class Reads {
     const { id, limit } = request;
     return {
       later: async () => {
-        const isStale = !(await this.#caughtUp());
+        const isStale = !(await this.caughtUp());
         const entries = await this.#c.store.history(id, afterSeq ?? 0, limit + 1);
         // A deleted item has a history, an item that never was has none.
         if (entries.length === 0 && afterSeq === undefined && !isStale) return noItem(id);
@@ -229,7 +229,7 @@ export class Reads {
     if (before !== undefined && 'rejected' in before) return { reply: before };
     return {
       later: async () => {
-        const isStale = !(await this.#caughtUp());
+        const isStale = !(await this.caughtUp());
         const { type, itemId, since, until, limit } = query;
         const wanted = { type, itemId, since, until, limit, by: who, from: where, before };
         return auditAnswer(await this.#c.store.audit(wanted), isStale);
@@ -243,7 +243,7 @@ export class Reads {
       return { reply: settingsAnswer(state, kind) };
     return {
       later: async () => {
-        await this.#caughtUp();
+        await this.caughtUp();
         const record = await store.settings(kind, version);
         if (record === undefined) return reject('not-found', `there is no version ${version} of ${kind}`);
         return settingsRecordAnswer(record);
@@ -256,7 +256,7 @@ export class Reads {
     if (typeof before === 'object') return { reply: before };
     return {
       later: async () => {
-        const isStale = !(await this.#caughtUp());
+        const isStale = !(await this.caughtUp());
         const versions = await this.#c.store.settingsVersions(kind, before ?? Number.MAX_SAFE_INTEGER, limit + 1);
         const page = versions.slice(0, limit);
         const next = versions.length > limit ? cursorAt(page[page.length - 1].version) : null;
@@ -265,7 +265,8 @@ export class Reads {
     };
   }
 
-  #caughtUp(): Promise<boolean> {
+  /** Waits for the follower, for a bounded time; true when the tables show everything that was durable. */
+  caughtUp(): Promise<boolean> {
     return this.#c.projector.reached(this.#c.durableSeq(), barrierMs);
   }
 }

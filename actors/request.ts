@@ -1,4 +1,5 @@
 import type { AuditQuery } from '../engine/audit-log.js';
+import type { BulkArguments } from '../engine/bulk-action.js';
 import type { ItemCommandName, NoteContent } from '../engine/command.js';
 import type { ExportFormat } from '../engine/export-columns.js';
 import type { Personal } from '../engine/personal.js';
@@ -35,6 +36,18 @@ export type Request = (
       until?: string;
       category?: string;
     }
+  /** The same command for many items, of the engine's own accord; the n-th has the key `<idempotencyKey>#<firstLine + n>`. */
+  | ({
+      op: 'commandMany';
+      name: ItemCommandName;
+      ids: string[];
+      firstLine: number;
+      ifMatches?: number[];
+    } & BulkArguments)
+  /** `allowed`: the actions that the caller may do to one item. `actionId` is the actor's to write. */
+  | { op: 'startBulkAction'; body: Uint8Array; dryRun?: boolean; allowed: string[]; actionId?: string }
+  | { op: 'getBulkAction' | 'cancelBulkAction'; id: string }
+  | { op: 'listBulkActions'; limit: number; cursor?: string }
   | { op: 'next'; agentId: string }
   | { op: 'get'; id: string }
   | { op: 'list'; captureId?: string; statuses?: string[]; category?: string; limit: number; cursor?: string }
@@ -78,14 +91,16 @@ export type Request = (
 
 export interface Answer {
   rejected?: undefined;
-  /** 201 created, 200 done (or found, or done before), 204 nothing there. */
-  status: 200 | 201 | 204;
+  /** 201 created, 200 done (or found, or done before), 202 begun, 204 nothing there. */
+  status: 200 | 201 | 202 | 204;
   /** JSON text of the body; absent with 204. createMany: the result objects, comma-separated, without the brackets. */
   json?: string;
   /** The item's version, or the settings document's: the ETag. */
   version?: number;
   /** Id of the item that was created or found. */
   id?: string;
+  /** Below the base path: where to ask about what was begun. */
+  location?: string;
   /** True when this repeats the answer of an earlier request with the same key. */
   replayed?: boolean;
   /** True when an upsert was older than what is known: nothing was changed. */

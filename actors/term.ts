@@ -8,7 +8,9 @@ import type { TenantState } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
 import { filterAnswer, itemAnswer, previewAnswer, settingsAnswer } from './answers.js';
 import type { Batch } from './batch.js';
+import { BulkActions } from './bulk-actions.js';
 import { addLine, linesAnswer } from './bulk-lines.js';
+import { BulkRunner } from './bulk-runner.js';
 import { importAnswer, importPreview } from './bundle-answer.js';
 import { readCommands } from './command-reader.js';
 import { Committer } from './committer.js';
@@ -82,6 +84,8 @@ export class Term {
   #own: Entry[] = [];
   /** Clients are served from `serve()` on. */
   #serving = false;
+  readonly #bulkRunner: BulkRunner;
+  readonly #bulkActions: BulkActions;
   /** The entry whose commands are half decided, or that waits for something to happen first. */
   #current: Entry | undefined;
   /** The entry that this turn is working on. */
@@ -146,6 +150,22 @@ export class Term {
       durableSeq: () => lease.lastSeq,
       ask: (request) => this.#ask(request),
     });
+    this.#bulkRunner = new BulkRunner({
+      store: stores.bulkActions,
+      runtime,
+      submit: (request) => this.#askInTurn(request),
+      onError,
+    });
+    this.#bulkActions = new BulkActions({
+      state,
+      lease,
+      store: stores.bulkActions,
+      projection: stores.projection,
+      runner: this.#bulkRunner,
+      now: () => this.#now(),
+      newId: context.newId,
+      caughtUp: () => this.#reads.caughtUp(),
+    });
     for (const batch of context.unprojected) this.projector.add(batch);
   }
 
@@ -201,6 +221,7 @@ export class Term {
   /** From now on clients are served. */
   serve(): void {
     this.#serving = true;
+    void this.#bulkRunner.resume();
     this.wake();
   }
 
@@ -244,8 +265,18 @@ export class Term {
     this.#parking.close();
     this.projector.stop();
     this.#watch.stop();
+    this.#bulkRunner.close();
     this.#sleep?.cancel();
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** A request of the engine's own that waits its turn among those of clients; when this term ends, whoever has asked is gone, and its answer goes nowhere. */
+  #askInTurn(request: Request): Promise<Reply> {
+    return new Promise((resolve) => {
+      const isIn = this.#c.mailbox.push(new Entry(request, Number.POSITIVE_INFINITY, resolve));
+      if (isIn) this.wake();
+      else resolve(reject('too-many-requests', 'too many commands wait for this tenant'));
+    });
   }
 
   #makeProjector(loader: Loader): Projector {
@@ -362,6 +393,12 @@ export class Term {
       case 'exportSubject':
         void this.#parking.answerLater(entry, () => this.#subjects.run(request));
         return true;
+      case 'startBulkAction':
+      case 'getBulkAction':
+      case 'listBulkActions':
+      case 'cancelBulkAction':
+        void this.#parking.answerLater(entry, this.#bulkActions.run(request));
+        return true;
       default:
         return this.#write(entry, now, stopAt);
     }
@@ -380,8 +417,8 @@ export class Term {
     const { request } = entry;
     if (entry.alone && !this.#committer.isIdle) return false;
     entry.commands ??= readCommands(request as Parameters<typeof readCommands>[0], this.#c.state, now);
-    if (request.op === 'createMany') return this.#writeLines(entry, request.firstLine, now, stopAt);
     if (request.op === 'eraseItems') return this.#writeLines(entry, 0, now, stopAt);
+    if ('firstLine' in request) return this.#writeLines(entry, request.firstLine, now, stopAt);
     const [command] = entry.commands;
     // A settings document may be durable already: only its answer was waiting when a term ended.
     const published = entry.decided > 0 ? publishedAnswer(this.#c.state, request, undefined) : undefined;
@@ -435,8 +472,8 @@ export class Term {
     const published = publishedAnswer(state, request, events);
     if (published !== undefined) return published;
     if (request.op === 'putFilter') return filterAnswer(state, request.filterId, outcome.status);
-    if (itemId === undefined || request.op === 'createMany' || request.op === 'eraseItems')
-      return { ...outcome, id: itemId };
+    const isOneOfMany = 'firstLine' in request || request.op === 'eraseItems';
+    if (itemId === undefined || isOneOfMany) return { ...outcome, id: itemId };
     const item = state.documents.get(itemId);
     // Only an answer that is given again can be about an item that is no more.
     return item === undefined ? gone(itemId) : itemAnswer(state, item, now, outcome);

@@ -36,11 +36,10 @@ export function openApiDocument(): Json {
     },
     servers: [{ url: '/' }],
     security: [{ apiKey: [] }, { bearer: [] }, { session: [] }],
-    tags: ['work items', 'queue', 'settings', 'tenants and keys', 'people', 'audit', 'personal data', 'service'].map(
-      (name) => ({
-        name,
-      }),
-    ),
+    tags: [
+      ...['work items', 'bulk actions', 'queue', 'settings', 'tenants and keys', 'people', 'audit', 'personal data'],
+      'service',
+    ].map((name) => ({ name })),
     paths,
     components: {
       securitySchemes: {
@@ -89,6 +88,7 @@ function tagOf({ path, service }: Operation): string {
   if (path.startsWith('/settings') || path === '/what-if') return 'settings';
   if (/^\/(session|users|roles)/.test(path)) return 'people';
   if (/^\/(provisioning|keys)/.test(path)) return 'tenants and keys';
+  if (path.startsWith('/bulk-actions')) return 'bulk actions';
   return path === '/queue' || path === '/workitems/next' ? 'queue' : 'work items';
 }
 

@@ -1,5 +1,6 @@
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
 import { auditOperations } from './operation-audit.js';
+import { bulkActionOperations } from './operation-bulk-action.js';
 import { filterOperations } from './operation-filter.js';
 import {
   contentProblems,
@@ -13,7 +14,7 @@ import { peopleOperations } from './operation-people.js';
 import { registryOperations } from './operation-registry.js';
 import { settingsOperations } from './operation-settings.js';
 import { subjectOperations } from './operation-subject.js';
-import type { Access } from './privilege.js';
+import type { Privilege } from './privilege.js';
 import type { ProblemCode } from './problem.js';
 import type { ShapeName } from './shape.js';
 
@@ -103,7 +104,7 @@ const commandSummaries: Record<PostedCommand, string> = {
   move: 'Puts the item into a category, which stays as if the source had named it',
 };
 
-export const commandAccess: Record<ItemCommandName, Access> = {
+export const commandAccess: Record<ItemCommandName, Privilege> = {
   hold: 'iWD.Workitems.Hold.canExecute',
   resume: 'iWD.Workitems.Resume.canExecute',
   cancel: 'iWD.Workitems.Cancel.canExecute',
@@ -202,6 +203,7 @@ export const operations: readonly Operation[] = [
     ['captureId', 'status', 'category', 'limit', 'cursor'],
   ),
   ...filterOperations,
+  ...bulkActionOperations,
   next,
   read('get', 'iWD.Workitems.canRead', '/workitems/{id}', 'One work item', item('The item.')),
   update,

@@ -5,7 +5,6 @@ import { type Fault, type RejectionCode, rejections } from '../engine/rejection.
 /** What only the HTTP front refuses: the engine never sees these requests. */
 const httpProblems = {
   'bad-request': { status: 400, title: 'The HTTP request is malformed' },
-  forbidden: { status: 403, title: 'The credentials do not allow this' },
   'cross-site': { status: 403, title: 'The request lacks the proof that a page of this server sent it' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'not-configured': { status: 503, title: 'The server is not set up for this' },

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Answer, Request as EngineRequest, Reply } from '../actors/request.js';
+import { bulkActionNames } from '../engine/bulk-action.js';
 import { type ItemCommandName, itemCommands } from '../engine/command.js';
 import { pageItemsDefault } from '../engine/limits.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
@@ -7,7 +8,7 @@ import { type SettingsKind, settingsNames } from '../engine/settings.js';
 import type { Caller } from './caller.js';
 import type { Front } from './front.js';
 import { readId, readIdempotencyKey, readIfMatch } from './header.js';
-import { basePath, type Operation } from './operation.js';
+import { basePath, commandAccess, type Operation } from './operation.js';
 import { type Problem, sendProblem } from './problem.js';
 import { type Query, readQuery } from './query.js';
 
@@ -31,7 +32,7 @@ interface CommandBody {
   category?: string;
 }
 
-type Translate = (asked: Asked) => EngineRequest;
+type Translate = (asked: Asked, caller: Caller) => EngineRequest;
 
 /** How each operation's request reads in the engine's words. */
 const translations: Record<string, Translate> = {
@@ -61,6 +62,17 @@ const translations: Record<string, Translate> = {
   }),
   'remove-filter': ({ path, ifMatch }) => ({ op: 'deleteFilter', filterId: path.filterId!, ifMatch }),
   search: ({ body }) => ({ op: 'search', body: body as Buffer }),
+  'start-bulk-action': ({ body, query }, { privileges }) => {
+    const allowed = bulkActionNames.filter((name) => privileges.has(commandAccess[name]));
+    return { op: 'startBulkAction', body: body as Buffer, dryRun: isDryRun(query), allowed };
+  },
+  'get-bulk-action': ({ id }) => ({ op: 'getBulkAction', id }),
+  'cancel-bulk-action': ({ id }) => ({ op: 'cancelBulkAction', id }),
+  'list-bulk-actions': ({ query }) => ({
+    op: 'listBulkActions',
+    limit: query.limit ?? pageItemsDefault,
+    cursor: query.cursor,
+  }),
   next: ({ body }) => ({ op: 'next', agentId: (body as { agentId: string }).agentId }),
   get: ({ id }) => ({ op: 'get', id }),
   history: ({ id, query }) => ({ op: 'history', id, limit: query.limit ?? pageItemsDefault, cursor: query.cursor }),
@@ -118,7 +130,7 @@ export function engineHandler(operation: Operation, front: Front) {
     const key = operation.takesIdempotencyKey ? readIdempotencyKey(request.headers['idempotency-key']) : undefined;
     if (isRejection(key)) return sendProblem(reply, key);
     if (forAgent && isForAnother(request.caller as Caller, asked.body)) return sendProblem(reply, ownWorkOnly);
-    const ask = translate(asked);
+    const ask = translate(asked, request.caller as Caller);
     if (key !== undefined) ask.idempotencyKey = key;
     return sendReply(front, reply, await askEngine(front, request, ask));
   };
@@ -160,7 +172,13 @@ export function readAsked(
   const query = readQuery(request.query, names);
   if ('rejected' in query) return query;
   const id = hasId ? readId((request.params as { id: string }).id) : '';
-  if (id === undefined) return reject('not-found', 'There is no work item with this id.');
+  if (id === undefined)
+    return reject(
+      'not-found',
+      operation.path.startsWith('/workitems')
+        ? 'There is no work item with this id.'
+        : 'There is nothing with this id.',
+    );
   const { body } = request;
   if (operation.body?.kind === 'raw' && body === undefined) return reject('invalid-json', 'A body is required here.');
   const asked: Asked = { id, path: request.params as Asked['path'], query, body };
@@ -180,6 +198,7 @@ function sendAnswer(reply: FastifyReply, answer: Answer): FastifyReply {
   if (answer.replayed) reply.header('idempotency-replayed', 'true');
   if (answer.status === 204) return reply.send();
   if (answer.version !== undefined) reply.header('etag', `"${answer.version}"`);
+  if (answer.location !== undefined) reply.header('location', basePath + answer.location);
   if (answer.status === 201 && answer.id !== undefined) reply.header('location', `${basePath}/workitems/${answer.id}`);
   return reply.header('content-type', jsonMediaType).send(answer.json);
 }

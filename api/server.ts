@@ -9,6 +9,7 @@ import type { Registry } from 'prom-client';
 import type { AuditLog } from '../actors/ports/audit-log.js';
 import type { Registry as TenantRegistry } from '../actors/ports/tenant-directory.js';
 import type { Engine, Simulations } from '../actors/request.js';
+import { bulkActionBytesMax } from '../engine/limits.js';
 import type { Tenants } from './api-keys.js';
 import { auditHandlers } from './audit-route.js';
 import { bulkHandler } from './bulk-route.js';
@@ -172,6 +173,7 @@ function handlerOf(operation: Operation, front: Front) {
 
 function bodyLimit(operation: Operation, settings: ApiSettings): number {
   if (operation.body?.kind === 'small') return commandBytesMax;
+  if (operation.id === 'start-bulk-action') return bulkActionBytesMax;
   return isDocument(operation) ? settingsBytesMax : settings.itemBytesMax;
 }
 

@@ -4,6 +4,7 @@ import { weekdays } from '../engine/calendar.js';
 import { overrideMax, pageItemsDefault, pageItemsMax, reasonLengthMax, textLengthMax } from '../engine/limits.js';
 import { plainTexts, statuses } from '../engine/work-item.js';
 import { settingsShapes } from './settings-shape.js';
+import { bulkActionShapes } from './shape-bulk-action.js';
 import { filterShapes } from './shape-filter.js';
 import { peopleShapes } from './shape-people.js';
 import { registryShapes } from './shape-registry.js';
@@ -315,6 +316,7 @@ export const shapes = {
     },
     { additionalProperties: true, examples: [calendarsExample] },
   ),
+  ...bulkActionShapes,
   ...settingsShapes,
   NoBody: Type.Object({}, { ...closed, examples: [{}] }),
   ReasonBody: Type.Object({ reason }, { ...closed, examples: [{ reason: 'Waiting for the customer' }] }),

@@ -15,7 +15,7 @@ export type Command =
   | SaveFilter
   | RemoveFilter
   | Erase
-  | { type: 'note'; note: NoteContent; by?: string; from?: string }
+  | ({ type: 'note'; note: NoteContent } & Caller)
   | ImportSettings;
 
 interface Caller {

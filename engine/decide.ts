@@ -63,7 +63,10 @@ export function decide(state: TenantState, command: Command, now: Instant, newId
     case 'erase':
       return erase(state, command, now);
     case 'note':
-      return { events: [{ ...command.note, at: now, by: command.by, from: command.from }], status: 200 };
+      return {
+        events: [keyed({ ...command.note, at: now, by: command.by, from: command.from }, command, 200)],
+        status: 200,
+      };
     case 'importSettings':
       return importSettings(state, command, now);
     default:
@@ -392,7 +395,7 @@ function given(fields: Changes): Changes {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
-function keyed(event: Event, command: Create | Update | ItemCommand | Next, status: number): Event {
+function keyed(event: Event, command: Pick<Create, 'key'>, status: number): Event {
   return command.key === undefined ? event : { ...event, key: { ...command.key, status } };
 }
 

@@ -1,3 +1,4 @@
+import type { BulkActionName, BulkArguments } from './bulk-action.js';
 import type { CalendarDocument } from './calendar.js';
 import type { CategoryDocument } from './category.js';
 import type { FilterVersion } from './saved-filter.js';
@@ -19,7 +20,7 @@ export type SettingsReplaced = CategoriesReplaced | PrioritizationReplaced | Cal
 export type FilterChanged = FilterSaved | FilterRemoved;
 
 /** Something happened to the tenant and changes no state: kept for the audit log. */
-export type Note = ErasureAnnounced | SubjectErased | SubjectExported;
+export type Note = ErasureAnnounced | SubjectErased | SubjectExported | BulkActionStarted;
 
 interface Common {
   at: Instant;
@@ -133,7 +134,24 @@ export interface SubjectExported extends Common {
   items: number;
 }
 
-const notes: ReadonlySet<string> = new Set(['erasureAnnounced', 'subjectErased', 'subjectExported']);
+/** Somebody has asked for the same to be done to many items: what follows bears the keys `bulk:<bulkAction>#<n>`. */
+export interface BulkActionStarted extends Common {
+  type: 'bulkActionStarted';
+  bulkAction: string;
+  action: BulkActionName;
+  /** How the items were named. */
+  items: 'ids' | 'filter';
+  matched: number;
+  /** Without what people have written. */
+  arguments: BulkArguments;
+}
+
+const notes: ReadonlySet<string> = new Set([
+  'erasureAnnounced',
+  'subjectErased',
+  'subjectExported',
+  'bulkActionStarted',
+]);
 
 export function isNote(event: Event): event is Note {
   return notes.has(event.type);

@@ -59,6 +59,16 @@ export const scoreMax = 1_000_000_000;
 /** Largest priority, in points, that somebody may set by hand. */
 export const overrideMax = scoreMax;
 
+/** Ids that a bulk action may name, and items that its filter may match. */
+export const bulkActionIdsMax = 10_000;
+export const bulkActionItemsMax = 100_000;
+/** Bytes of a bulk action's body: the ids and a filter. */
+export const bulkActionBytesMax = 1024 * 1024;
+/** Bulk actions of a tenant that are not finished; one runs, the others wait. */
+export const bulkActionsRunningMax = 20;
+/** How long a finished bulk action can be asked for. */
+export const bulkActionKeptMs = 30 * 24 * 3600 * 1000;
+
 export const schemasMax = 256;
 export const curvePointsMax = 64;
 export const segmentWeightsMax = 1000;

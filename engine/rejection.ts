@@ -14,6 +14,7 @@ export const rejections = {
   'invalid-settings': { status: 400, title: 'The settings document has a fault' },
   'invalid-cursor': { status: 400, title: 'The cursor is not one of ours' },
   unauthorized: { status: 401, title: 'The credentials are missing or wrong' },
+  forbidden: { status: 403, title: 'The credentials do not allow this' },
   'not-found': { status: 404, title: 'There is no such thing' },
   'illegal-transition': { status: 409, title: 'The item is in a state that does not allow this' },
   gone: { status: 410, title: 'The item has been deleted' },

@@ -338,6 +338,7 @@ class Run {
       case 'erasureAnnounced':
       case 'subjectErased':
       case 'subjectExported':
+      case 'bulkActionStarted':
         break;
       case 'deleted':
         this.items.delete(event.id);

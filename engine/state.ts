@@ -142,6 +142,7 @@ export class TenantState {
       case 'erasureAnnounced':
       case 'subjectErased':
       case 'subjectExported':
+      case 'bulkActionStarted':
         break;
       case 'deleted':
         this.#delete(event, projectedSeq);

@@ -14,7 +14,8 @@ export function missing(name: 'TEST_DATABASE_URL' | 'TEST_REDIS_URL'): string | 
 const empty = `
   SET session_replication_role = replica;
   DELETE FROM iwd.tenant_lease; DELETE FROM iwd.journal; DELETE FROM iwd.work_item; DELETE FROM iwd.work_item_history;
-  DELETE FROM iwd.idempotency_key; DELETE FROM iwd.settings; DELETE FROM iwd.saved_filter; DELETE FROM iwd.tenant_history; UPDATE iwd.follower_cursor SET seq = 0`;
+  DELETE FROM iwd.idempotency_key; DELETE FROM iwd.settings; DELETE FROM iwd.saved_filter; DELETE FROM iwd.tenant_history; DELETE FROM iwd.bulk_action;
+  UPDATE iwd.follower_cursor SET seq = 0`;
 
 /** The database of one test file: created and migrated before its first test, dropped after its last. */
 export function testDatabase(): { readonly url: string; empty(): Promise<void>; query: typeof query } {

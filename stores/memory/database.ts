@@ -1,3 +1,4 @@
+import type { BulkAction } from '../../actors/ports/bulk-action-store.js';
 import type { FilterRecord, HistoryEntry, KeyRecord, SettingsRecord, TenantEntry } from '../../actors/ports.js';
 import type { WorkItem } from '../../engine/work-item.js';
 import { noLink } from '../journal-chain.js';
@@ -35,5 +36,6 @@ export class MemoryDatabase {
   readonly keys = new Map<string, KeyRecord>();
   readonly settings: SettingsRecord[] = [];
   readonly filters = new Map<string, FilterRecord>();
+  readonly bulkActions = new Map<string, { action: BulkAction; ids: string[] }>();
   readonly entries = new Map<number, TenantEntry>();
 }

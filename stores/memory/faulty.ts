@@ -31,6 +31,7 @@ export function faultyStores(inner: TenantStores, runtime: Runtime, plan: FaultP
   return {
     lease: wrap('lease', inner.lease),
     journal: faultyJournal(inner.journal, runtime, plan),
+    bulkActions: wrap('bulkActions', inner.bulkActions),
     projection: wrap('projection', inner.projection),
     snapshots: wrap('snapshots', inner.snapshots),
     personal: inner.personal,

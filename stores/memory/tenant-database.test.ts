@@ -1,4 +1,5 @@
 import { describe } from 'node:test';
+import { bulkActionConformance } from '../conformance/bulk-action.js';
 import { leaseAndJournalConformance } from '../conformance/lease-and-journal.js';
 import { projectionConformance } from '../conformance/projection.js';
 import { MemoryDatabase } from './database.js';
@@ -11,3 +12,4 @@ async function fresh() {
 
 describe('memory: lease and journal', () => leaseAndJournalConformance(fresh));
 describe('memory: projection', () => projectionConformance(fresh));
+describe('memory: bulk actions', () => bulkActionConformance(fresh));

@@ -1,4 +1,5 @@
 import type { SnapshotStore, TenantStores } from '../../actors/ports.js';
+import { MemoryBulkActionStore } from './bulk-action-store.js';
 import { MemoryDatabase } from './database.js';
 import { MemoryJournal } from './journal.js';
 import { MemoryLeaseStore } from './lease-store.js';
@@ -18,6 +19,7 @@ export function openMemoryStores(
   return {
     lease: new MemoryLeaseStore(database),
     journal: new MemoryJournal(database),
+    bulkActions: new MemoryBulkActionStore(database),
     projection: new MemoryProjectionStore(database),
     snapshots,
     personal: new MemoryPersonalStore(database, ledger),

@@ -1,5 +1,6 @@
 import { afterEach, describe } from 'node:test';
 import type { TenantStores } from '../../actors/ports.js';
+import { bulkActionConformance } from '../conformance/bulk-action.js';
 import { leaseAndJournalConformance } from '../conformance/lease-and-journal.js';
 import { projectionConformance } from '../conformance/projection.js';
 import { missing, testDatabase } from '../conformance/test-database.js';
@@ -29,5 +30,6 @@ describe('postgres', { skip: missing('TEST_DATABASE_URL') }, () => {
 
   describe('lease and journal', () => leaseAndJournalConformance(fresh));
   describe('projection', () => projectionConformance(fresh));
+  describe('bulk actions', () => bulkActionConformance(fresh));
   afterEach(closeAll);
 });

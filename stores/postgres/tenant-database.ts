@@ -1,4 +1,5 @@
 import type { SnapshotStore, TenantStores } from '../../actors/ports.js';
+import { PostgresBulkActionStore } from './bulk-action-store.js';
 import { batchTimeouts, Connection, commitTimeouts } from './connection.js';
 import { PostgresJournal } from './journal.js';
 import { PostgresLeaseStore } from './lease-store.js';
@@ -47,6 +48,7 @@ export async function openTenantStores(options: TenantDatabaseOptions): Promise<
   return {
     lease,
     journal: new PostgresJournal(commits, reader, tenantId),
+    bulkActions: new PostgresBulkActionStore(writer, reader),
     projection: new PostgresProjectionStore(writer, reader),
     snapshots,
     personal: new PostgresPersonalStore({ tenantId, writer, reader, registry }),

@@ -62,6 +62,7 @@ export class OrderReplay {
       case 'erasureAnnounced':
       case 'subjectErased':
       case 'subjectExported':
+      case 'bulkActionStarted':
         return;
       case 'created':
       case 'updated':

@@ -136,6 +136,7 @@ export class Fold {
       case 'erasureAnnounced':
       case 'subjectErased':
       case 'subjectExported':
+      case 'bulkActionStarted':
         break;
       case 'deleted':
         this.#deleted(event);

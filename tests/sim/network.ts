@@ -40,6 +40,7 @@ export class Network {
     return {
       lease: this.#port(pod, 'lease', inner.lease),
       journal: this.#journal(pod, inner.journal),
+      bulkActions: this.#port(pod, 'bulkActions', inner.bulkActions),
       projection: this.#port(pod, 'projection', inner.projection),
       snapshots: inner.snapshots,
       personal: this.#port(pod, 'personal', inner.personal),
