@@ -186,7 +186,7 @@ export class Reads {
     return {
       later: async () => {
         // A later page waits for nothing: it goes on with what was there when the export began.
-        if (request.after === undefined) await this.#caughtUp();
+        if (request.after === undefined) await this.caughtUp();
         const { search } = question;
         const found = await this.#find({ ...search, limit: search.limit + 1 }, 0);
         if (isRejection(found)) return found;
