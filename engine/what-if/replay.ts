@@ -99,7 +99,7 @@ export class Replay {
     if (this.#draft.categories === undefined) return item;
     const { state } = this.#after;
     state.seq = seq - 1;
-    return newItem(state, asDraft(item, this.#before.state, at), item.createdDateTime, item.id);
+    return newItem(state, asDraft(item, this.#before.state, at), at, item.id);
   }
 
   /** What the source says anew is the same in both worlds; what somebody did with the item is each world's own. */
@@ -191,11 +191,11 @@ function restingStatus(item: WorkItem, at: Instant): WorkItem['status'] {
   return item.status === 'errorheld' ? 'errorheld' : readyStatus(item.activationDateTime, at);
 }
 
-/** What the source had said of the item: without what its category had added. */
+/** What the source had said of the item: without what its category, by the rules of its day, had added. */
 function asDraft(item: WorkItem, state: TenantState, at: Instant): Draft {
-  const { category, dueDateTime, ...said } = item as WorkItem & Draft;
+  const { category, dueDateTime, dueByCategory, stoppedMs: _stopped, ...said } = item;
   const draft: Draft = { ...said, ...(item.preclassified && { category }) };
-  if (dueDateTime === undefined) return draft;
+  if (dueDateTime === undefined || dueByCategory) return draft;
   // A due time that the category would give by itself is taken for the category's.
   const byCategory = newItem(state, draft, at, item.id).dueDateTime;
   return byCategory === dueDateTime ? draft : { ...draft, dueDateTime };

@@ -1,3 +1,4 @@
+import { after, stoppedBy } from '../clock.js';
 import type { Command } from '../command.js';
 import { decide } from '../decide.js';
 import { dueCommand } from '../due-command.js';
@@ -139,8 +140,11 @@ export class World {
   }
 
   #deadlineOf(item: WorkItem): Instant | undefined {
-    const sla = item.category === undefined ? undefined : this.state.categories.resolve(item.category).slaMs;
-    return sla === undefined ? item.dueDateTime : item.createdDateTime + sla;
+    const { categories, prioritization } = this.state;
+    const settings = item.category === undefined ? {} : categories.resolve(item.category);
+    if (settings.slaMs === undefined) return item.dueDateTime;
+    const clock = prioritization.clockFor(settings);
+    return after(clock, item.createdDateTime, settings.slaMs + stoppedBy(clock, item, item.createdDateTime));
   }
 
   #waitingOf(item: WorkItem): Waiting {
@@ -177,6 +181,7 @@ export class World {
       category: table.categories.textOf(table.category[slot]) || undefined,
       customerSegment: table.segments.textOf(table.segment[slot]) || undefined,
       assignedTo: table.agents.textOf(table.agent[slot]) || undefined,
+      stoppedMs: table.stopped.get(slot),
       override: overrideOf(table.overrides.get(slot)),
       attributes: '{}',
       fingerprint: '',
