@@ -5,6 +5,7 @@ import { exportCommand } from './iwd/export.js';
 import { migrateCommand } from './iwd/migrate.js';
 import { secretsCommand } from './iwd/secrets.js';
 import { settingsCommand } from './iwd/settings.js';
+import { tenantCommand } from './iwd/tenant.js';
 
 /** The command line of operators. Each noun or verb is a file of bin/iwd/ that exports its command. */
 const program = new Command('iwd')
@@ -14,7 +15,8 @@ const program = new Command('iwd')
   .addCommand(exportCommand())
   .addCommand(migrateCommand())
   .addCommand(secretsCommand())
-  .addCommand(settingsCommand());
+  .addCommand(settingsCommand())
+  .addCommand(tenantCommand());
 
 try {
   await program.parseAsync();

@@ -9,6 +9,7 @@ import { defaultCategories, defaultFilters, defaultSchemas } from '../engine/def
 import { openFileSnapshots } from '../stores/file/snapshot-store.js';
 import { Reader } from '../stores/postgres/reader.js';
 import { SessionPool } from '../stores/postgres/session-pool.js';
+import { MigratedDatabases } from '../stores/postgres/migrated-databases.js';
 import { openTenantStores } from '../stores/postgres/tenant-database.js';
 import { openRedisSnapshots } from '../stores/redis/snapshot-store.js';
 import { isGone, ownPod } from './owner.js';
@@ -35,6 +36,7 @@ export default async function shard(task: ShardTask): Promise<void> {
   const { active, reads } = config.places;
   const sessions = new SessionPool({ perServer: reads });
   const registry = new Reader(config.registryUrl, sessions);
+  const migrations = new MigratedDatabases();
   await runShard({
     ...task,
     activeMax: active,
@@ -43,7 +45,10 @@ export default async function shard(task: ShardTask): Promise<void> {
       new TenantActor({
         ...context,
         tenantId,
-        openStores: () => openTenantStores({ databaseUrl, tenantId, snapshots, sessions, registry }),
+        openStores: async () => {
+          await migrations.ensure(databaseUrl, (step) => context.log('info', `migrating the database: ${step}`));
+          return openTenantStores({ databaseUrl, tenantId, snapshots, sessions, registry });
+        },
         options: config.options,
         stateOptions: {
           tenantId,
