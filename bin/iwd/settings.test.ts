@@ -32,7 +32,7 @@ test('the shipped settings do what their example tests say', () => {
   const files = readdirSync(examples).filter(
     (name) => parse(readFileSync(join(examples, name), 'utf8')).cases !== undefined,
   );
-  assert.deepEqual(files.sort(), ['city.yaml', 'default.yaml']);
+  assert.deepEqual(files.sort(), ['city.yaml', 'default.yaml', 'office.yaml']);
   const { code, out, err } = iwd('test', ...files.map((name) => join(examples, name)));
   assert.equal(code, 0, out + err);
   assert.match(out, /5 of 5 cases are as expected/);
