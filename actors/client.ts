@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { reject } from '../engine/rejection.js';
+import { type Rejection, reject } from '../engine/rejection.js';
 import type { TenantConfig, TenantQuotas } from './ports.js';
 import type { Engine, Reply, Request } from './request.js';
 import { pause, systemRuntime } from './runtime.js';
@@ -13,6 +13,10 @@ const controlTimeoutMs = 5000;
 const restartMsMin = 50;
 const restartMsMax = 2000;
 const removeMsMax = 5000;
+/** Of the estimated wait, how long the front refuses by itself: short enough that the mailbox never runs dry. */
+const overloadShare = 0.1;
+const overloadMsMin = 10;
+const overloadMsMax = 100;
 
 export interface ClientOptions {
   /** Compiled module whose default export runs a shard (`bin/shard.ts`). */
@@ -20,6 +24,8 @@ export interface ClientOptions {
   /** Threads at most; there are never more of them than tenants. */
   shardCount: number;
   tenants: readonly TenantConfig[];
+  /** What holds for a tenant whose own quotas do not say otherwise. */
+  quotas?: TenantQuotas;
   /** Handed to every shard as it is; plain data. */
   workerData: unknown;
   /** A request that has no answer by then is answered `timeout`: its outcome is unknown. */
@@ -52,7 +58,7 @@ export class Client implements Engine {
   addTenant(tenant: TenantConfig): void {
     const shard = this.#byTenant.get(tenant.id) ?? this.#leastLoaded();
     this.#byTenant.set(tenant.id, shard);
-    shard.put(tenant);
+    shard.put({ ...tenant, quotas: { ...this.#options.quotas, ...tenant.quotas } });
   }
 
   /** Another database ends what runs on the old one; quotas hold at once. Throws when there is no such tenant. */
@@ -87,6 +93,12 @@ export class Client implements Engine {
     const shard = this.#byTenant.get(tenantId);
     shard?.copy(tenantId, port);
     return shard?.tenants.get(tenantId);
+  }
+
+  /** How long requests of the tenant had better not be sent, milliseconds; 0 when nothing speaks against them. */
+  overloadMs(tenantId: string): number {
+    const until = this.#byTenant.get(tenantId)?.overloadedUntil.get(tenantId);
+    return until === undefined ? 0 : Math.max(0, until - systemRuntime.monotonic());
   }
 
   request(tenantId: string, request: Request): Promise<Reply> {
@@ -147,6 +159,7 @@ function isReady(conditions: readonly string[]): boolean {
 const available: ReadonlySet<string> = new Set(['serving', 'retiring', 'passive']);
 
 interface Waiting {
+  tenantId: string;
   resolve: (reply: Reply) => void;
   since: number;
 }
@@ -157,6 +170,8 @@ class ShardLink {
   readonly #shard: number;
   /** Those that the shard serves; a thread that is started again gets them all. */
   readonly tenants = new Map<string, TenantConfig>();
+  /** Until when (monotonic) each tenant that has just refused for overload would refuse others too. */
+  readonly overloadedUntil = new Map<string, number>();
   readonly #waiting = new Map<number, Waiting>();
   readonly #asked = new Map<number, (value: unknown) => void>();
   #pool: Piscina | undefined;
@@ -188,6 +203,7 @@ class ShardLink {
 
   async remove(tenantId: string, timeoutMs: number): Promise<void> {
     this.tenants.delete(tenantId);
+    this.overloadedUntil.delete(tenantId);
     this.#flush();
     await this.ask({ kind: 'remove', tenantId, timeoutMs }, timeoutMs + 1000);
   }
@@ -195,7 +211,7 @@ class ShardLink {
   request(tenantId: string, request: Request): Promise<Reply> {
     return new Promise((resolve) => {
       const id = this.#nextId++;
-      this.#waiting.set(id, { resolve, since: systemRuntime.monotonic() });
+      this.#waiting.set(id, { tenantId, resolve, since: systemRuntime.monotonic() });
       if (this.#outbox.length === 0) systemRuntime.soon(() => this.#send());
       this.#outbox.push({ id, tenantId, request });
     });
@@ -318,11 +334,21 @@ class ShardLink {
   #receive(message: FromShard): void {
     if (message instanceof Uint8Array) {
       for (const { id, reply } of unpackReplies(message)) {
-        this.#waiting.get(id)?.resolve(reply);
+        const waiting = this.#waiting.get(id);
+        if (waiting === undefined) continue;
         this.#waiting.delete(id);
+        if (reply.rejected) this.#noteOverload(waiting.tenantId, reply);
+        waiting.resolve(reply);
       }
     } else if (message.kind === 'answer') this.#asked.get(message.id)?.(message.value);
     else this.#options.log(message);
+  }
+
+  /** The backlog takes a while to shrink: who comes meanwhile is refused by the front, which costs a tenth. */
+  #noteOverload(tenantId: string, { facts }: Rejection): void {
+    if (typeof facts?.waitMs !== 'number') return;
+    const ms = Math.min(Math.max(facts.waitMs * overloadShare, overloadMsMin), overloadMsMax);
+    this.overloadedUntil.set(tenantId, systemRuntime.monotonic() + ms);
   }
 
   #failAll(): void {

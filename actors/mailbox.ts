@@ -6,15 +6,17 @@ const takenMax = 1024;
  * caller answers "too many requests" then, the queue never grows.
  */
 export class Mailbox<T extends { readonly bytes: number }> {
-  readonly #countMax: number;
+  /** May change at any time; what is in stays in. */
+  countMax: number;
   readonly #bytesMax: number;
   /** Those before `taken` are undefined: a body that was taken must not stay in memory. */
   #messages: (T | undefined)[] = [];
   #taken = 0;
   #bytes = 0;
+  #takenBytes = 0;
 
   constructor(countMax: number, bytesMax: number) {
-    this.#countMax = countMax;
+    this.countMax = countMax;
     this.#bytesMax = bytesMax;
   }
 
@@ -26,9 +28,14 @@ export class Mailbox<T extends { readonly bytes: number }> {
     return this.#bytes;
   }
 
+  /** Of all messages ever taken; those that were put back count twice. */
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
   /** False when full; an empty mailbox takes any one message, so that a large one is not refused for ever. */
   push(message: T): boolean {
-    if (this.size >= this.#countMax || (this.size > 0 && this.#bytes + message.bytes > this.#bytesMax)) return false;
+    if (this.size >= this.countMax || (this.size > 0 && this.#bytes + message.bytes > this.#bytesMax)) return false;
     this.#messages.push(message);
     this.#bytes += message.bytes;
     return true;
@@ -39,6 +46,7 @@ export class Mailbox<T extends { readonly bytes: number }> {
     const message = this.#messages[this.#taken] as T;
     this.#messages[this.#taken++] = undefined;
     this.#bytes -= message.bytes;
+    this.#takenBytes += message.bytes;
     if (this.#taken > takenMax && this.#taken * 2 > this.#messages.length) {
       this.#messages = this.#messages.slice(this.#taken);
       this.#taken = 0;

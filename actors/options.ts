@@ -16,7 +16,12 @@ export interface ActorOptions {
   /** How long commands are held while a tenant recovers, before they are told to come again. */
   holdMs: number;
   snapshotIntervalMs: number;
+  /** Estimated wait in the mailbox above which a command is refused; a bulk slice above `bulkPatience` times that. */
+  waitMsMax: number;
 }
+
+/** Bulk slices are long themselves, and their senders are held back while some are on their way. */
+export const bulkPatience = 4;
 
 export const defaultOptions: ActorOptions = {
   attributesBytesMax: 64 * 1024,
@@ -29,4 +34,5 @@ export const defaultOptions: ActorOptions = {
   requestTimeoutMs: 15_000,
   holdMs: 3000,
   snapshotIntervalMs: 60_000,
+  waitMsMax: 500,
 };

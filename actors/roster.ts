@@ -8,6 +8,9 @@ const sweepMs = 1000;
 const retryMs = 50;
 /** A tenant keeps its place for this long, however many wait: each change costs a snapshot and a recovery. */
 const tenureMs = 250;
+/** Places that are kept free, and how quiet a tenant must be to give its own up for that. */
+const spareMax = 2;
+const spareQuietMs = 500;
 
 export interface RosterOptions {
   /** Makes the tenant's actor; it calls `wanted` when somebody asks for it while it is passive. */
@@ -59,6 +62,7 @@ export class Roster {
     const before = this.#members.get(tenant.id);
     if (before?.tenant.databaseUrl === tenant.databaseUrl) {
       before.tenant = tenant;
+      before.actor.setQuotas(tenant.quotas ?? {});
       return;
     }
     if (before !== undefined) void this.#leave(before, moveMsMax);
@@ -117,6 +121,19 @@ export class Roster {
       member.actor.start();
     }
     if (free < 0 && this.#wanted.size > 0) this.#makeRoom();
+    else if (free < this.#spare) this.#retireQuiet(this.#spare - free);
+  }
+
+  /** A place or two are kept free, so that who comes need not wait until another has put its things away. */
+  get #spare(): number {
+    return Math.min(spareMax, this.#o.activeMax >> 3);
+  }
+
+  #retireQuiet(count: number): void {
+    const quietBefore = this.#o.runtime.monotonic() - spareQuietMs;
+    for (const member of this.#candidates().slice(0, Math.max(0, count - this.#retiring.size))) {
+      if (quietSince(member) < quietBefore) void this.#retire(member, false);
+    }
   }
 
   #activeCount(): number {
@@ -125,18 +142,23 @@ export class Roster {
   }
 
   #makeRoom(): void {
-    const now = this.#o.runtime.monotonic();
-    const candidates = [...this.#members.values()]
-      .filter((member) => isActive(member) && !this.#retiring.has(member) && now - member.since >= tenureMs)
-      .map((member) => ({ member, quietSince: quietSince(member) }))
-      .sort((a, b) => a.quietSince - b.quietSince);
-    for (const { member } of candidates.slice(0, Math.max(0, this.#wanted.size - this.#retiring.size))) {
+    for (const member of this.#candidates().slice(0, Math.max(0, this.#wanted.size - this.#retiring.size))) {
       void this.#retire(member, true);
     }
     this.#cancelRetry ??= this.#o.runtime.timer(retryMs, () => {
       this.#cancelRetry = undefined;
       this.#fill();
     });
+  }
+
+  /** Who might give its place up, the quietest first. */
+  #candidates(): Member[] {
+    const now = this.#o.runtime.monotonic();
+    return [...this.#members.values()]
+      .filter((member) => isActive(member) && !this.#retiring.has(member) && now - member.since >= tenureMs)
+      .map((member) => ({ member, quietSince: quietSince(member) }))
+      .sort((a, b) => a.quietSince - b.quietSince)
+      .map(({ member }) => member);
   }
 
   async #retire(member: Member, evenIfWanted: boolean): Promise<void> {
@@ -156,6 +178,7 @@ export class Roster {
       const isQuiet = actor.mode === 'serving' && actor.quietSince <= quietBefore && actor.wakeAt > now + idleMs;
       if (isQuiet && !this.#retiring.has(member)) void this.#retire(member, false);
     }
+    this.#fill();
     this.#cancelSweep = runtime.timer(sweepMs, () => this.#sweep());
   }
 }

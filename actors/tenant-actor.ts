@@ -1,12 +1,13 @@
 import type { MessagePort } from 'node:worker_threads';
-import { reject } from '../engine/rejection.js';
+import { type Rejection, reject } from '../engine/rejection.js';
 import type { StateOptions } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
+import { Backlog } from './backlog.js';
 import { Entry } from './entry.js';
 import { takeLease } from './lease-holder.js';
 import { Mailbox } from './mailbox.js';
-import type { ActorOptions } from './options.js';
-import type { Lease, Owner, Runtime, TenantStores } from './ports.js';
+import { type ActorOptions, bulkPatience } from './options.js';
+import type { Lease, Owner, Runtime, TenantQuotas, TenantStores } from './ports.js';
 import { recover } from './recovery.js';
 import type { Reply, Request } from './request.js';
 import { pause } from './runtime.js';
@@ -17,6 +18,7 @@ import { Term, type TermEnd } from './term.js';
 import { uuidV7 } from './uuid-v7.js';
 import { WaitingRoom } from './waiting-room.js';
 
+const retryAfterMax = 10;
 const retryMsMin = 50;
 const retryMsMax = 250;
 const drainPollMs = 20;
@@ -49,6 +51,7 @@ export interface TenantActorContext {
   log: (level: 'info' | 'warn' | 'error', message: string, error?: unknown) => void;
   /** Somebody asks while the tenant is passive: whoever owns the actor should start it. */
   onWanted?: () => void;
+  quotas?: TenantQuotas;
 }
 
 /**
@@ -68,6 +71,8 @@ export interface TenantActorContext {
 export class TenantActor {
   readonly #c: TenantActorContext;
   readonly #mailbox: Mailbox<Entry>;
+  readonly #backlog: Backlog;
+  readonly #bounds = { openItemsMax: Number.POSITIVE_INFINITY };
   readonly #metrics: TenantMetrics;
   readonly #newId: () => string;
   readonly #waitingRoom: WaitingRoom;
@@ -94,6 +99,8 @@ export class TenantActor {
   constructor(context: TenantActorContext) {
     this.#c = context;
     this.#mailbox = new Mailbox(context.options.mailboxCountMax, context.options.mailboxBytesMax);
+    this.#backlog = new Backlog(this.#mailbox);
+    this.setQuotas(context.quotas ?? {});
     this.#newId = uuidV7(context.runtime);
     this.#usedAt = context.runtime.monotonic();
     this.#metrics = context.metrics.tenant(context.tenantId, () => this.#reading());
@@ -134,6 +141,12 @@ export class TenantActor {
     this.#recovering = this.#recover(undefined, undefined);
   }
 
+  /** In force at once; what is there already stays. */
+  setQuotas({ queueDepth, openItems }: TenantQuotas): void {
+    this.#mailbox.countMax = queueDepth || this.#c.options.mailboxCountMax;
+    this.#bounds.openItemsMax = openItems || Number.POSITIVE_INFINITY;
+  }
+
   /** Waits, passive, until it is started. */
   enlist(): void {
     if (this.#mode === 'stopped') this.#mode = 'passive';
@@ -167,12 +180,32 @@ export class TenantActor {
       answer(reject('unavailable', 'the tenant is recovering; come again', { retryAfterSeconds: 1 }));
       return;
     }
+    const refusal = this.#overload(request, now);
+    if (refusal !== undefined) {
+      answer(refusal);
+      return;
+    }
     const entry = new Entry(request, now + options.requestTimeoutMs, answer);
     if (!this.#mailbox.push(entry)) {
       answer(reject('too-many-requests', 'too many commands wait for this tenant', { retryAfterSeconds: 1 }));
       return;
     }
     this.#term?.wake();
+  }
+
+  /** Who would wait for too long is told so at once: an answer that comes late helps nobody, and delays the others. */
+  #overload(request: Request, now: number): Rejection | undefined {
+    if (this.#mode !== 'serving' || this.#isRetiring) {
+      this.#backlog.interrupted(now);
+      return undefined;
+    }
+    const { waitMsMax } = this.#c.options;
+    const waitMs = this.#backlog.waitMs(now);
+    if (waitMs <= (request.op === 'createMany' ? waitMsMax * bulkPatience : waitMsMax)) return undefined;
+    return reject('too-many-requests', 'more waits for this tenant than it can do in time; nothing was done', {
+      retryAfterSeconds: Math.min(waitMs / 1000, retryAfterMax),
+      facts: { waitMs: Math.round(Math.min(waitMs, retryAfterMax * 1000)) },
+    });
   }
 
   /**
@@ -402,6 +435,7 @@ export class TenantActor {
       options,
       mailbox: this.#mailbox,
       newId: this.#newId,
+      bounds: this.#bounds,
       metrics: this.#metrics,
       onEnd: (end) => {
         endBefore(new Error(`the term ended: ${end.cause}: ${end.detail}`));

@@ -30,6 +30,8 @@ import type { TenantMetrics } from './tenant-metrics.js';
 
 /** Commands of one entry between two looks at the clock. */
 const commandsALook = 16;
+/** Items end at people's pace. */
+const openItemsRetrySeconds = 60;
 const rebuildOpsATurn = 20_000;
 const sleepMsMax = 60_000;
 /** SQLSTATE of a commit that could not even be sent. */
@@ -60,6 +62,8 @@ export interface TermContext {
   options: ActorOptions;
   mailbox: Mailbox<Entry>;
   newId: () => string;
+  /** The tenant's quotas as they stand. */
+  bounds: { readonly openItemsMax: number };
   metrics: TenantMetrics;
   onEnd: (end: TermEnd) => void;
   onError: (message: string, error: unknown) => void;
@@ -448,7 +452,7 @@ export class Term {
   /** The reply to one command, with its events applied; undefined when the entry waits for a read first. */
   #reply(entry: Entry, command: Command | Rejection, now: Instant): Reply | undefined {
     if (isRejection(command)) return command;
-    const { state, newId } = this.#c;
+    const { state, newId, bounds } = this.#c;
     const { request } = entry;
     this.#parking.forgetAbsent(entry);
     const needs = needsOf(state, command, entry.absent, now);
@@ -466,6 +470,9 @@ export class Term {
     if (isTrial) {
       const item = events.find((event) => 'item' in event)?.item ?? state.mustDocument(itemId as string);
       return previewAnswer(state, item, now);
+    }
+    if (state.table.size >= bounds.openItemsMax && events[0]?.type === 'created') {
+      return openItemsExceeded(bounds.openItemsMax);
     }
     for (const event of events) this.#apply(event);
     if (command.type === 'next' && events.length > 0) this.#clock.taken();
@@ -546,6 +553,13 @@ function publishedAnswer(
 
 function gone(itemId: string): Rejection {
   return reject('gone', `this was done before; the item ${itemId} has been deleted since`);
+}
+
+function openItemsExceeded(limit: number): Rejection {
+  return reject('quota-exceeded', `the tenant may have ${limit} open items; end some first`, {
+    facts: { quota: 'openItems', limit },
+    retryAfterSeconds: openItemsRetrySeconds,
+  });
 }
 
 function textOf(outcome: Exclude<CommitOutcome, { kind: 'committed' }>): string {

@@ -8,6 +8,7 @@ import type { Gate } from './gate.js';
 import type { HttpMetrics } from './http-metrics.js';
 import type { Operation } from './operation.js';
 import type { People } from './people.js';
+import type { TenantLimits } from './rate-limit.js';
 import type { ApiSettings } from './settings.js';
 import type { YamlPool } from './yaml-pool.js';
 
@@ -41,6 +42,8 @@ export interface Front {
   people?: People | undefined;
   settings: ApiSettings;
   gate: Gate;
+  /** Absent where no tenant has any. */
+  limits?: TenantLimits;
   metrics: HttpMetrics;
   yaml: YamlPool;
   /** Absent where nothing can be simulated. */

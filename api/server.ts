@@ -27,6 +27,7 @@ import { type Operation, operations, urlsOf } from './operation.js';
 import { People, type PeopleOptions } from './people.js';
 import { peopleHandlers } from './people-route.js';
 import { type Problem, pathOf, sendProblem } from './problem.js';
+import { RateLimiter, type TenantLimits } from './rate-limit.js';
 import { allowedMethods, problemOf } from './refusal.js';
 import { registryHandlers } from './registry-route.js';
 import { engineHandler } from './route.js';
@@ -48,6 +49,8 @@ export interface ServerOptions {
   people?: PeopleOptions;
   /** Without it nothing can be provisioned. */
   tenantRegistry?: TenantRegistry;
+  /** The tenants' quotas and loads; without it nobody is held. */
+  limits?: TenantLimits;
   settings?: Partial<ApiSettings>;
   /** Gets one line a request: debug, or warn for slow and failed ones. Without it nothing is logged. */
   logger?: Log;
@@ -62,11 +65,11 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const loop = options.loop ?? new EventLoopDelay();
   const gate = new Gate(settings, loop);
   const metrics = new HttpMetrics(gate, options.registry);
-  const { engine, tenants, simulations, logger, clusterAudit, tenantRegistry: registry } = options;
+  const { engine, limits, tenants, simulations, logger, clusterAudit, tenantRegistry: registry } = options;
   const yaml = new YamlPool();
   const people = options.people && new People(options.people);
   const shared = { settings, gate, metrics, yaml, logger };
-  const front: Front = { ...shared, engine, clusterAudit, tenants, people, simulations, registry };
+  const front: Front = { ...shared, engine, limits, clusterAudit, tenants, people, simulations, registry };
   const server = fastify(fastifyOptions(front));
   server.server.maxConnections = settings.connectionsMax;
   server.removeAllContentTypeParsers();
@@ -203,8 +206,9 @@ function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
 }
 
 function addHooks(server: FastifyInstance, front: Front): void {
-  const { gate, tenants, people, metrics, settings, logger } = front;
+  const { gate, limits, tenants, people, metrics, settings, logger } = front;
   const credentials = new Credentials(tenants, people);
+  const rates = new RateLimiter();
   server.addHook('onRequest', (request, reply, done) => {
     addCommonHeaders(request, reply);
     if (gate.draining) reply.header('connection', 'close');
@@ -239,7 +243,19 @@ function addHooks(server: FastifyInstance, front: Front): void {
   ): Problem | undefined {
     if ('code' in found) return found;
     request.caller = { ...found, from: request.ip };
-    return refusalOf(found, operation.access) ?? admit(reply, operation);
+    return refusalOf(found, operation.access) ?? limit(request, reply, found.tenantId) ?? admit(reply, operation);
+  }
+
+  /** Before the body is read: what is refused here costs as little as it can. */
+  function limit({ headers }: FastifyRequest, reply: FastifyReply, tenantId: string): Problem | undefined {
+    if (limits === undefined) return undefined;
+    const { fields, problem } = rates.admit(
+      tenantId,
+      limits.quotasOf(tenantId),
+      Number(headers['content-length'] ?? 0),
+    );
+    if (fields !== undefined) reply.headers(fields);
+    return problem ?? overloadOf(limits.overloadMs(tenantId));
   }
 
   function admit(reply: FastifyReply, operation: Operation): Problem | undefined {
@@ -274,6 +290,16 @@ function addHooks(server: FastifyInstance, front: Front): void {
 
 /** A small body may unpack to any size: nobody needs that here. */
 const compressed: Problem = { code: 'unsupported-media-type', detail: 'Send the body without a Content-Encoding.' };
+
+/** What the tenant's actor said to another request a moment ago. */
+function overloadOf(ms: number): Problem | undefined {
+  if (ms <= 0) return undefined;
+  return {
+    code: 'too-many-requests',
+    detail: 'More waits for this tenant than it can do in time; nothing was done, try again.',
+    retryAfterSeconds: ms / 1000,
+  };
+}
 
 const gone: Problem = { code: 'bad-request', detail: 'The client has gone.' };
 

@@ -73,6 +73,7 @@ async function serve(settings: Settings): Promise<void> {
     stops.push(() => simulator.close());
     const server = buildServer({
       engine: client,
+      limits: client,
       simulations: simulator,
       clusterAudit: new PostgresClusterAuditLog(clusterAudit),
       tenants: registry.keys,
@@ -156,6 +157,7 @@ function startShards(settings: Settings, databaseUrl: string, dataDir: string, l
     leaseTtlMs: settings.leaseTtlMs,
     requestTimeoutMs: settings.requestTimeoutMs,
     snapshotIntervalMs: settings.snapshotIntervalMs,
+    waitMsMax: settings.waitMaxMs,
   };
   const workerData: ShardConfig = {
     redisUrl: settings.redisUrl,
@@ -172,6 +174,11 @@ function startShards(settings: Settings, databaseUrl: string, dataDir: string, l
     // They come from the registry.
     tenants: [],
     workerData,
+    quotas: {
+      requestsPerSecond: settings.tenantRate,
+      payloadBytes: settings.tenantPayloadBytes,
+      openItems: settings.tenantOpenItems,
+    },
     timeoutMs: settings.requestTimeoutMs + answerSlackMs,
     log: ({ level, tenantId, message, error }) => log[level]({ tenantId, ...(error && { error }) }, message),
   });

@@ -223,6 +223,39 @@ export const settingsTable = {
     },
     { min: 'PT1S', max: 'P7D' },
   ),
+  waitMaxMs: duration(
+    {
+      env: 'IWD_WAIT_MAX',
+      standard: 'PT0.5S',
+      description:
+        "Estimated wait in a tenant's mailbox beyond which a command gets 429 at once; for a slice of a bulk request four times as long.",
+    },
+    { min: 'PT0.01S', max: 'PT10M' },
+  ),
+  tenantRate: whole(
+    {
+      env: 'IWD_TENANT_RATE',
+      standard: '0',
+      description: "A tenant's requests a second, unless its own quotas say otherwise; 0: no bound. Beyond it 429.",
+    },
+    { min: 0, max: 1_000_000 },
+  ),
+  tenantPayloadBytes: whole(
+    {
+      env: 'IWD_TENANT_PAYLOAD_BYTES',
+      standard: '0',
+      description: "Bytes of a tenant's request bodies a second, likewise.",
+    },
+    { min: 0, max: 1_000_000_000_000 },
+  ),
+  tenantOpenItems: whole(
+    {
+      env: 'IWD_TENANT_OPEN_ITEMS',
+      standard: '0',
+      description: "A tenant's open items, likewise; one more gets 429 `quota-exceeded`.",
+    },
+    { min: 0, max: 1_000_000_000 },
+  ),
   requestTimeoutMs: duration(
     {
       env: 'IWD_REQUEST_TIMEOUT',

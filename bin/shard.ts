@@ -41,10 +41,11 @@ export default async function shard(task: ShardTask): Promise<void> {
     ...task,
     activeMax: active,
     idleMs: config.idleMs,
-    actorOf: ({ id: tenantId, databaseUrl }, context) =>
+    actorOf: ({ id: tenantId, databaseUrl, quotas }, context) =>
       new TenantActor({
         ...context,
         tenantId,
+        quotas,
         openStores: async () => {
           await migrations.ensure(databaseUrl, (step) => context.log('info', `migrating the database: ${step}`));
           return openTenantStores({ databaseUrl, tenantId, snapshots, sessions, registry });

@@ -25,6 +25,7 @@ export const rejections = {
   'unsupported-media-type': { status: 415, title: 'The content type is not supported here' },
   'query-too-slow': { status: 422, title: 'The search takes longer than a search may' },
   'key-reused': { status: 422, title: 'The Idempotency-Key was used with another body' },
+  'quota-exceeded': { status: 429, title: 'A quota of the tenant is used up' },
   'too-many-requests': { status: 429, title: 'Too many requests at once' },
   internal: { status: 500, title: 'The server made a mistake' },
   unavailable: { status: 503, title: 'The tenant is not available right now' },

@@ -9,6 +9,7 @@ import type { Answer, Request } from '../../actors/request.js';
 import { placesOf } from '../../bin/places.js';
 import type { ShardConfig } from '../../bin/shard.js';
 import { query } from '../../stores/conformance/test-database.js';
+import { connect } from '../../stores/postgres/connection.js';
 import { migrate } from '../../stores/postgres/migrations.js';
 
 export interface TownOptions {
@@ -18,6 +19,19 @@ export interface TownOptions {
   quotas?: TenantQuotas;
   /** Where tenant `index` finds its database; the server's own address unless told. */
   urlOf?: (url: string, index: number) => string;
+}
+
+/** Copies of databases take as long as the disk takes. */
+async function asAdmin(
+  server: string,
+  work: (run: (text: string) => Promise<unknown>) => Promise<void>,
+): Promise<void> {
+  const client = await connect(server, { statementTimeoutMs: 0, queryTimeoutMs: 0, lockTimeoutMs: 0 });
+  try {
+    await work((text) => client.query(text));
+  } finally {
+    await client.end();
+  }
 }
 
 /**
@@ -65,9 +79,9 @@ export class TenantTown {
     const prefix = `iwd_town_${randomBytes(4).toString('hex')}`;
     await query(server, `CREATE DATABASE ${prefix}_template TEMPLATE template0`);
     await migrate(Object.assign(new URL(server), { pathname: `/${prefix}_template` }).href);
-    for (let i = 0; i < options.tenants; i++) {
-      await query(server, `CREATE DATABASE ${prefix}_${i} TEMPLATE ${prefix}_template`);
-    }
+    await asAdmin(server, async (run) => {
+      for (let i = 0; i < options.tenants; i++) await run(`CREATE DATABASE ${prefix}_${i} TEMPLATE ${prefix}_template`);
+    });
     const town = new TenantTown(server, prefix, options);
     while (!(await town.client.ready()).ready) await new Promise((resolve) => setTimeout(resolve, 20));
     return town;
@@ -112,7 +126,9 @@ export class TenantTown {
     await this.client.drain(5000);
     clearInterval(this.#alive);
     const names = ['template', ...this.ids.keys()];
-    for (const name of names) await query(this.#server, `DROP DATABASE IF EXISTS ${this.#prefix}_${name} WITH (FORCE)`);
+    await asAdmin(this.#server, async (run) => {
+      for (const name of names) await run(`DROP DATABASE IF EXISTS ${this.#prefix}_${name} WITH (FORCE)`);
+    });
     rmSync(this.#dir, { recursive: true, force: true });
   }
 }
