@@ -8,7 +8,7 @@ import { type FromShard, pack, type Question, type RequestMessage, type ShardTas
 
 const sweepMs = 500;
 /** Counted in sweeps and not in time: after a pause of the whole process a healthy shard answers before it is judged. */
-const silentSweepsMax = 6;
+const silentSweepsMax = 4;
 const controlTimeoutMs = 5000;
 const restartMsMin = 50;
 const restartMsMax = 2000;

@@ -3,10 +3,16 @@ import { reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
 import type { Entry } from './entry.js';
 import type { Loader } from './loader.js';
+import type { Runtime } from './ports.js';
+
+const retryMs = 50;
 
 export interface ParkingContext {
   state: TenantState;
   loader: Loader;
+  runtime: Runtime;
+  /** How long a read that fails is tried again before its entry is told. */
+  holdMs: number;
   /** An entry can go on, or was answered. */
   onChange: () => void;
   onError: (message: string, error: unknown) => void;
@@ -16,6 +22,8 @@ export interface ParkingContext {
 export class Parking {
   readonly #c: ParkingContext;
   readonly #parked = new Set<Entry>();
+  /** Since when the reads of an entry have failed, monotonic. */
+  readonly #failingSince = new Map<Entry, number>();
   #resumed: Entry[] = [];
   #closed = false;
 
@@ -41,11 +49,13 @@ export class Parking {
     this.#c.loader.want(needs, (error) => {
       // What this memory learns late must not reach an entry that a successor is deciding.
       if (this.#closed) return;
+      if (error !== undefined && this.#tryAgain(entry, error, () => this.park(entry, needs))) return;
       this.#parked.delete(entry);
+      this.#failingSince.delete(entry);
       if (error === undefined) {
         this.#noteAbsent(entry, needs);
         this.#resumed.push(entry);
-      } else this.#fail(entry, error);
+      }
       this.#c.onChange();
     });
   }
@@ -58,10 +68,10 @@ export class Parking {
       if (this.#closed) return;
       entry.answer(reply);
     } catch (error) {
-      if (this.#closed) return;
-      this.#fail(entry, error);
+      if (this.#closed || this.#tryAgain(entry, error, () => void this.answerLater(entry, later))) return;
     }
     this.#parked.delete(entry);
+    this.#failingSince.delete(entry);
     this.#c.onChange();
   }
 
@@ -88,8 +98,25 @@ export class Parking {
     for (const key of needs.keys) if (state.answerTo(key) === undefined) entry.absent.add(`k:${key}`);
   }
 
-  #fail(entry: Entry, error: unknown): void {
-    this.#c.onError('reading the tables failed', error);
-    entry.answer(reject('unavailable', 'the database does not answer', { retryAfterSeconds: 1 }));
+  /**
+   * A database that is back in a moment costs its readers time and nothing else. False when the entry has waited for long
+   * enough, and was told so.
+   */
+  #tryAgain(entry: Entry, error: unknown, again: () => void): boolean {
+    const { runtime, holdMs, onError } = this.#c;
+    const now = runtime.monotonic();
+    const since = this.#failingSince.get(entry);
+    if (since === undefined) {
+      onError('reading the tables failed', error);
+      this.#failingSince.set(entry, now);
+    }
+    if (now - (since ?? now) > holdMs || now > entry.deadlineAt) {
+      entry.answer(reject('unavailable', 'the database does not answer', { retryAfterSeconds: 1 }));
+      return false;
+    }
+    runtime.timer(retryMs, () => {
+      if (!this.#closed) again();
+    });
+    return true;
   }
 }

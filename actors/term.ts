@@ -118,7 +118,7 @@ export class Term {
       onDurable: (batch, begunAt) => this.#durable(batch, begunAt),
       onFailure: (outcome) => this.#end(outcome.kind, textOf(outcome), outcome),
     });
-    this.#parking = new Parking({ state, loader, onChange: wake, onError });
+    this.#parking = new Parking({ state, loader, runtime, holdMs: options.holdMs, onChange: wake, onError });
     this.#clock = new OrderClock({
       state,
       loader,
