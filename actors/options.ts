@@ -32,7 +32,8 @@ export const defaultOptions: ActorOptions = {
   unprojectedBytesMax: 256 * 1024 * 1024,
   leaseTtlMs: 3000,
   requestTimeoutMs: 15_000,
-  holdMs: 3000,
+  // Postgres restarts within it, its crash recovery included.
+  holdMs: 5000,
   snapshotIntervalMs: 60_000,
   waitMsMax: 500,
 };

@@ -524,6 +524,8 @@ test('a read waits out a short outage of the tables, and is told of a long one',
     away = false;
   });
   assert.deepEqual((await short).map(codeOf), [200, 200]);
+  await world.create({ captureId: 'pushes the other one out' });
+  await world.projected();
   away = true;
   const [get] = await world.askAll(reads);
   assert.equal(codeOf(get), 'unavailable');

@@ -4,6 +4,7 @@ import { diskFull } from './disk-full.js';
 import { everyPodKilled } from './every-pod-killed.js';
 import { hostileInput } from './hostile-input.js';
 import { killedAtAPoint } from './killed-at-a-point.js';
+import { noisyTenant } from './noisy-tenant.js';
 import { oversizedRequest } from './oversized-request.js';
 import { postmasterKilled } from './postmaster-killed.js';
 import { readOnlyStandby } from './read-only-standby.js';
@@ -18,6 +19,7 @@ import { slowSenders } from './slow-senders.js';
 import { snapshotMutated } from './snapshot-mutated.js';
 import { stoppedWithoutDatabase } from './stopped-without-database.js';
 import { tableLocked } from './table-locked.js';
+import { tenantBlackHoled } from './tenant-black-holed.js';
 import { wallClockJumps } from './wall-clock-jumps.js';
 
 /** Every scenario that one pod can show, in the order of `RELIABILITY.md` 8. */
@@ -33,12 +35,14 @@ export const scenarios: readonly Scenario[] = [
   diskFull,
   tableLocked,
   slowDatabase,
+  tenantBlackHoled,
   readOnlyStandby,
   redisGone,
   snapshotMutated,
   wallClockJumps,
   sameKeyAtOnce,
   beyondCapacity,
+  noisyTenant,
   slowSenders,
   oversizedRequest,
   hostileInput,
