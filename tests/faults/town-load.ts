@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { keyOf } from '../isolation/town-process.js';
+import { keyOf } from '../isolation/tenant-town.js';
 import { WatchedClient } from './watched-client.js';
 
 const tickMs = 10;

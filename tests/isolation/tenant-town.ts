@@ -21,6 +21,21 @@ export interface TownOptions {
   urlOf?: (url: string, index: number) => string;
 }
 
+/** What `town-server.ts` is told. */
+export interface TownServerOptions {
+  /** URL of the Postgres. */
+  server: string;
+  tenants: number;
+  quotasOf?: Record<string, TenantQuotas>;
+  /** One tenant's database is found at another port. */
+  moved?: { index: number; port: number };
+}
+
+/** The API key of a town's tenant. */
+export function keyOf(tenantId: string): string {
+  return `key-of-${tenantId}`;
+}
+
 /** Copies of databases take as long as the disk takes. */
 async function asAdmin(
   server: string,
@@ -53,6 +68,7 @@ export class TenantTown {
     this.ids = Array.from({ length: options.tenants }, (_, i) => `t${i}`);
     const workerData: ShardConfig = {
       redisUrl: undefined,
+      registryUrl: server,
       snapshotDir: this.#dir,
       url: 'http://127.0.0.1:0',
       options: defaultOptions,

@@ -1,20 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { TenantQuotas } from '../../actors/ports.js';
-
-export interface TownServerOptions {
-  /** URL of the Postgres. */
-  server: string;
-  tenants: number;
-  quotasOf?: Record<string, TenantQuotas>;
-  /** One tenant's database is found at another port. */
-  moved?: { index: number; port: number };
-}
-
-/** The API key of a town's tenant. */
-export function keyOf(tenantId: string): string {
-  return `key-of-${tenantId}`;
-}
+import type { TownServerOptions } from './tenant-town.js';
 
 /** `town-server.ts` as a child process. */
 export class TownProcess {

@@ -1,7 +1,6 @@
 import { apiKeys } from '../../api/api-keys.js';
 import { buildServer } from '../../api/server.js';
-import { TenantTown } from './tenant-town.js';
-import { keyOf, type TownServerOptions } from './town-process.js';
+import { keyOf, TenantTown, type TownServerOptions } from './tenant-town.js';
 
 /** A town of tenants behind the HTTP front, as a process of its own: whoever measures must not share its threads. */
 const options = JSON.parse(process.argv[2]!) as TownServerOptions;
