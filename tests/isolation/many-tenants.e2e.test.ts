@@ -4,9 +4,9 @@ import { missing } from '../../stores/conformance/test-database.js';
 import { TenantTown } from './tenant-town.js';
 
 /** `npm run test:isolation` runs it with 200; each tenant costs a database, so that `npm test` takes fewer. */
-const tenants = Number(process.env.TEST_TENANTS ?? 30);
-const connectionsMax = tenants > 100 ? 64 : 16;
-const sessionsMax = tenants > 100 ? 74 : 16;
+const tenants = Number(process.env.TEST_TENANTS ?? 12);
+const connectionsMax = tenants > 100 ? 64 : 10;
+const sessionsMax = tenants > 100 ? 74 : 10;
 const backMsMax = 300;
 
 test(`${tenants} tenants on one process: sessions stay few, whoever is passive is back within ${backMsMax} ms, and nobody sees another's items`, {
