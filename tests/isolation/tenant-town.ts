@@ -10,7 +10,7 @@ import { placesOf } from '../../bin/places.js';
 import type { ShardConfig } from '../../bin/shard.js';
 import { query } from '../../stores/conformance/test-database.js';
 import { connect } from '../../stores/postgres/connection.js';
-import { migrate } from '../../stores/postgres/migrations.js';
+import { clusterMigrations, migrate } from '../../stores/postgres/migrations.js';
 
 export interface TownOptions {
   tenants: number;
@@ -19,6 +19,10 @@ export interface TownOptions {
   quotas?: TenantQuotas;
   /** Where tenant `index` finds its database; the server's own address unless told. */
   urlOf?: (url: string, index: number) => string;
+}
+
+function databaseUrl(server: string, name: string): string {
+  return Object.assign(new URL(server), { pathname: `/${name}` }).href;
 }
 
 /** What `town-server.ts` is told. */
@@ -68,7 +72,7 @@ export class TenantTown {
     this.ids = Array.from({ length: options.tenants }, (_, i) => `t${i}`);
     const workerData: ShardConfig = {
       redisUrl: undefined,
-      registryUrl: server,
+      registryUrl: databaseUrl(server, `${prefix}_registry`),
       snapshotDir: this.#dir,
       url: 'http://127.0.0.1:0',
       options: defaultOptions,
@@ -94,7 +98,9 @@ export class TenantTown {
   static async start(server: string, options: TownOptions): Promise<TenantTown> {
     const prefix = `iwd_town_${randomBytes(4).toString('hex')}`;
     await query(server, `CREATE DATABASE ${prefix}_template TEMPLATE template0`);
-    await migrate(Object.assign(new URL(server), { pathname: `/${prefix}_template` }).href);
+    await migrate(databaseUrl(server, `${prefix}_template`));
+    await query(server, `CREATE DATABASE ${prefix}_registry TEMPLATE template0`);
+    await migrate(databaseUrl(server, `${prefix}_registry`), () => {}, clusterMigrations);
     await asAdmin(server, async (run) => {
       for (let i = 0; i < options.tenants; i++) await run(`CREATE DATABASE ${prefix}_${i} TEMPLATE ${prefix}_template`);
     });
@@ -104,7 +110,7 @@ export class TenantTown {
   }
 
   databaseUrl(index: number): string {
-    return Object.assign(new URL(this.#server), { pathname: `/${this.#prefix}_${index}` }).href;
+    return databaseUrl(this.#server, `${this.#prefix}_${index}`);
   }
 
   /** Milliseconds until the answer; throws when it is a refusal. */
@@ -141,7 +147,7 @@ export class TenantTown {
   async stop(): Promise<void> {
     await this.client.drain(5000);
     clearInterval(this.#alive);
-    const names = ['template', ...this.ids.keys()];
+    const names = ['template', 'registry', ...this.ids.keys()];
     await asAdmin(this.#server, async (run) => {
       for (const name of names) await run(`DROP DATABASE IF EXISTS ${this.#prefix}_${name} WITH (FORCE)`);
     });
