@@ -9,7 +9,7 @@ import type { Registry } from 'prom-client';
 import type { AuditLog } from '../actors/ports/audit-log.js';
 import type { Registry as TenantRegistry } from '../actors/ports/tenant-directory.js';
 import type { Engine, Simulations } from '../actors/request.js';
-import { bulkActionBytesMax } from '../engine/limits.js';
+import { bulkActionBytesMax, textLengthMax } from '../engine/limits.js';
 import type { Tenants } from './api-keys.js';
 import { auditHandlers } from './audit-route.js';
 import { bulkHandler } from './bulk-route.js';
@@ -107,7 +107,8 @@ function fastifyOptions(front: Front) {
       // Node would refuse without a body; the hook refuses with a problem.
       requireHostHeader: false,
     },
-    routerOptions: { maxParamLength: 200 },
+    // A person's id as a source gives it, each character three bytes in percent-encoding.
+    routerOptions: { maxParamLength: textLengthMax * 9 },
     bodyLimit: settings.itemBytesMax,
     ...(settings.trustedProxies !== undefined && { trustProxy: settings.trustedProxies }),
     ajv: {

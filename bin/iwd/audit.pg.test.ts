@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Lease, TenantStores } from '../../actors/ports.js';
 import { events, owner } from '../../stores/conformance/sample.js';
 import { missing, testDatabase } from '../../stores/conformance/test-database.js';
+import { packEvents } from '../../stores/event-batch.js';
 import { seeded } from '../../stores/memory/faulty.js';
 import { MemorySnapshotStore } from '../../stores/memory/snapshot-store.js';
 import { recordAudit } from '../../stores/postgres/cluster/audit.js';
@@ -87,6 +88,31 @@ describe('iwd audit verify', { skip: missing('TEST_DATABASE_URL') }, () => {
     await write(3);
     const report = await verifyJournal(database.url, []);
     assert.deepEqual([report.firstBreak, report.events], [undefined, lease.lastSeq]);
+  });
+
+  test('rows that the release before writes during a rolling update are linked too', async () => {
+    const before = `
+      WITH fence AS (
+        UPDATE iwd.tenant_lease SET last_seq = last_seq + $5::integer, hb = hb + 1
+         WHERE tenant_id = $1 AND epoch = $2 AND owner_token = $3 AND last_seq = $4
+        RETURNING epoch)
+      INSERT INTO iwd.journal (seq, epoch, event_count, events)
+      SELECT $4::bigint + 1, epoch, $5::integer, $6::bytea FROM fence RETURNING seq`;
+    for (let n = 0; n < 2; n++) {
+      const values = [
+        'demo',
+        lease.epoch,
+        lease.ownerToken,
+        lease.lastSeq,
+        1,
+        packEvents(events(lease.lastSeq + 1, 1)),
+      ];
+      assert.equal((await database.query(database.url, before, values)).length, 1);
+      lease.lastSeq++;
+      await write(1);
+    }
+    const report = await verifyJournal(database.url, []);
+    assert.deepEqual([report.firstBreak, report.events, report.erasedRows], [undefined, lease.lastSeq, 0]);
   });
 
   test('the trigger lets nobody change or delete a row by accident', async () => {
