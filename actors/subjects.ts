@@ -17,6 +17,10 @@ const scanRows = 64;
 const followerMsMax = 60_000;
 /** A row that somebody else rewrote meanwhile is read again. */
 const rewritesMax = 5;
+/** Items that are erased together, and notes that are written together, when the ledger is replayed. */
+const idsASlice = 200;
+const notesAtOnce = 1000;
+const ledgerAsks = { by: 'ledger' };
 /** Items of one person that an export finds. */
 const exportItemsMax = 50_000;
 const historyLinesMax = 1000;
@@ -83,13 +87,22 @@ export class Subjects {
     const entries = await this.#store.notErased();
     if (entries.length === 0) return;
     onNote(`${entries.length} erasures of the ledger are not in this database: erasing again`);
-    const subjects = await this.#subjectsOf(entries);
-    for (const entry of entries) {
-      const receipt = newReceipt();
-      for (const subject of subjects.get(entry.id) ?? [])
-        await this.#eraseOne(subject, entry, { by: 'ledger' }, receipt);
-      await this.#done(entry, { by: 'ledger' }, receipt);
+    // What was personal to any of them goes: rather too much than too little.
+    const personal: Personal = {
+      keys: [...new Set(entries.flatMap(({ keys }) => keys))],
+      paths: [...new Set(entries.flatMap(({ paths }) => paths))],
+    };
+    const items = await this.#itemsOfLedger(entries, personal.keys);
+    const ids = [...new Set([...items.values()].flatMap((found) => [...found]))];
+    const together: LedgerEntry = { id: this.#newId(), subject: '', ...personal };
+    for (let from = 0; from < ids.length; from += idsASlice) {
+      await this.#eraseItems(ids.slice(from, from + idsASlice), together, ledgerAsks, newReceipt());
     }
+    for (let from = 0; from < entries.length; from += notesAtOnce) {
+      const some = entries.slice(from, from + notesAtOnce);
+      await Promise.all(some.map(({ id }) => this.#note(id, { workItems: items.get(id)?.size ?? 0 }, ledgerAsks)));
+    }
+    await this.#projected();
   }
 
   async #erase({ subject, by, from }: Extract<Request, { op: 'eraseSubject' }>): Promise<Reply> {
@@ -99,7 +112,8 @@ export class Subjects {
     const entry = { ...fresh, id: await this.#store.addToLedger(fresh) };
     const receipt = newReceipt();
     await this.#eraseOne(subject, entry, { by, from }, receipt);
-    await this.#done(entry, { by, from }, receipt);
+    await this.#note(entry.id, receipt, { by, from });
+    await this.#projected();
     return { status: 200, json: JSON.stringify(receiptBody(entry.id, this.#c.runtime.now(), receipt)) };
   }
 
@@ -165,32 +179,29 @@ export class Subjects {
     return Buffer.compare(packed.digest, row.digest) === 0 ? undefined : { row, ...packed };
   }
 
-  async #done({ id }: LedgerEntry, asked: Asked, { workItems, journalRows }: Receipt): Promise<void> {
-    const note = { type: 'subjectErased', erasure: id, items: workItems, journalRows } as const;
-    await this.#ask({ op: 'note', note, ...asked });
-    await this.#projected();
+  #note(erasure: string, { workItems, journalRows }: Partial<Receipt>, asked: Asked): Promise<void> {
+    const note = { type: 'subjectErased', erasure, items: workItems ?? 0, journalRows } as const;
+    return this.#ask({ op: 'note', note, ...asked });
   }
 
-  /** Which persons the entries mean, found by hashing every person's id that the journal holds. */
-  async #subjectsOf(entries: readonly LedgerEntry[]): Promise<Map<string, Set<string>>> {
+  /** The items of each entry's person, found by hashing every person's id that the journal holds. */
+  async #itemsOfLedger(entries: readonly LedgerEntry[], keys: readonly string[]): Promise<Map<string, Set<string>>> {
     const hash = await this.#store.hasher();
-    const keys = [...new Set(entries.flatMap((entry) => entry.keys))];
-    const bySubject = new Map<string, LedgerEntry[]>();
-    for (const entry of entries) bySubject.set(entry.subject, [...(bySubject.get(entry.subject) ?? []), entry]);
-    const found = new Map<string, Set<string>>();
-    let checked = new Set<string>();
+    const entriesOf = new Map<string, LedgerEntry[]>();
+    for (const entry of entries) entriesOf.set(entry.subject, [...(entriesOf.get(entry.subject) ?? []), entry]);
+    const found = new Map<string, Set<string>>(entries.map(({ id }) => [id, new Set()]));
+    let hashed = new Map<string, LedgerEntry[]>();
     for (let afterSeq = 0, untilSeq = this.#c.durableSeq(); afterSeq < untilSeq; ) {
       const rows = await this.#c.stores.journal.read(afterSeq, scanRows);
       if (rows.length === 0) break;
       for (const event of rows.flatMap((row) => row.events)) {
         for (const subject of 'item' in event ? subjectIdsOf(event.item, keys) : []) {
-          if (checked.has(subject)) continue;
-          checked.add(subject);
-          for (const { id } of bySubject.get(hash(subject)) ?? [])
-            found.set(id, (found.get(id) ?? new Set()).add(subject));
+          const meant = hashed.get(subject) ?? entriesOf.get(hash(subject)) ?? [];
+          hashed.set(subject, meant);
+          for (const { id } of meant) found.get(id)?.add((event as Extract<Event, { item: unknown }>).item.id);
         }
       }
-      if (checked.size > hashesMax) checked = new Set();
+      if (hashed.size > hashesMax) hashed = new Map();
       const last = rows[rows.length - 1]!;
       afterSeq = last.seq + last.events.length - 1;
       await new Promise<void>((resolve) => this.#c.runtime.soon(resolve));

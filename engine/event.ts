@@ -125,7 +125,8 @@ export interface SubjectErased extends Common {
   type: 'subjectErased';
   erasure: string;
   items: number;
-  journalRows: number;
+  /** Left out when several persons were erased together. */
+  journalRows?: number;
 }
 
 /** Somebody was given all that is known of a person. */

@@ -137,7 +137,13 @@ describe('personal data', { skip: missing('TEST_DATABASE_URL') }, () => {
   async function seenByClients(): Promise<string> {
     const pages = ['/workitems?limit=1000', '/queue?limit=1000', '/audit?limit=1000', '/settings/categories'];
     const texts = await Promise.all(pages.map(async (path) => (await ask('GET', path)).text));
-    const histories = await Promise.all(order.map(async (id) => (await ask('GET', `/workitems/${id}/history`)).text));
+    const histories: string[] = [];
+    for (let from = 0; from < order.length; from += 50) {
+      const some = order.slice(from, from + 50);
+      histories.push(
+        ...(await Promise.all(some.map(async (id) => (await ask('GET', `/workitems/${id}/history`)).text))),
+      );
+    }
     return [...texts, ...histories].join('\n');
   }
 

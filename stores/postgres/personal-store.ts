@@ -125,7 +125,7 @@ export class PostgresPersonalStore implements PersonalStore {
   async addToLedger({ id, subject, keys, paths }: LedgerEntry): Promise<string> {
     const { registry, tenantId } = this.#c;
     if (registry === undefined) throw new Error('there is no ledger of erasures here');
-    const open = (await this.notErased()).find((entry) => entry.subject === subject);
+    const [open] = await this.#openEntries(registry, subject);
     if (open !== undefined) return open.id;
     // Sent again when its session breaks: the id makes it one entry.
     await registry.query(
@@ -138,18 +138,24 @@ export class PostgresPersonalStore implements PersonalStore {
   }
 
   async notErased(): Promise<LedgerEntry[]> {
-    const { registry, reader, tenantId } = this.#c;
-    if (registry === undefined) return [];
+    const { registry } = this.#c;
+    return registry === undefined ? [] : this.#openEntries(registry, null);
+  }
+
+  /** Entries of one person, or of all, that the tenant's journal does not know as done. */
+  async #openEntries(registry: Reader, subject: string | null): Promise<LedgerEntry[]> {
     const ledger = await registry.query<LedgerEntry & Record<string, unknown>>(
       undefined,
-      `SELECT ${ledgerColumns} FROM iwd_cluster.erasure WHERE tenant_id = $1 ORDER BY at`,
-      [tenantId],
+      `SELECT ${ledgerColumns} FROM iwd_cluster.erasure
+        WHERE tenant_id = $1 AND ($2::text IS NULL OR subject = decode($2, 'hex')) ORDER BY at`,
+      [this.#c.tenantId, subject],
     );
     if (ledger.length === 0) return [];
-    const done = await reader.query<{ id: string }>(
+    const done = await this.#c.reader.query<{ id: string }>(
       undefined,
-      `SELECT details ->> 'erasure' AS id FROM iwd.tenant_history WHERE type = 'subjectErased'`,
-      [],
+      `SELECT details ->> 'erasure' AS id FROM iwd.tenant_history
+        WHERE type = 'subjectErased' AND details ->> 'erasure' = ANY ($1::text[])`,
+      [ledger.map(({ id }) => id)],
     );
     const ids = new Set(done.map((row) => row.id));
     return ledger.filter(({ id }) => !ids.has(id));
