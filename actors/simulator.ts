@@ -47,7 +47,6 @@ export class Simulator implements Simulations {
       filename: options.file.href,
       minThreads: 0,
       maxThreads: 1,
-      maxQueue: waitingMax,
       idleTimeout: idleMs,
       resourceLimits: { maxOldGenerationSizeMb: heapMbMax },
     });
@@ -58,6 +57,10 @@ export class Simulator implements Simulations {
   async whatIf(tenantId: string, body: Uint8Array, signal: AbortSignal): Promise<Reply> {
     if (this.#busy.has(tenantId)) {
       return reject('too-many-requests', 'a simulation of this tenant runs already', { retryAfterSeconds: 5 });
+    }
+    // The pool's own bound does not hold while its first thread starts.
+    if (this.#busy.size > waitingMax) {
+      return reject('too-many-requests', 'too many simulations wait', { retryAfterSeconds: 10 });
     }
     this.#busy.add(tenantId);
     try {
@@ -104,9 +107,6 @@ function failure(error: NodeJS.ErrnoException, lateMs: number | undefined): Repl
     return reject('unavailable', `the simulation took longer than ${lateMs / 1000} s and was ended; ask for less`);
   }
   if (error.name === 'AbortError') return reject('unavailable', 'nobody waits for the simulation any more');
-  if (/queue/i.test(error.message)) {
-    return reject('too-many-requests', 'too many simulations wait', { retryAfterSeconds: 10 });
-  }
   if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
     return reject('unavailable', 'the simulation needs more memory than it may have; ask for less');
   }

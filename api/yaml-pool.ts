@@ -9,6 +9,7 @@ const waitingMax = 16;
 /** YAML is read and written on a thread of its own, which ends when nobody needs it: it would hold the loop up. */
 export class YamlPool {
   #pool: Piscina | undefined;
+  #waiting = 0;
 
   toYaml(json: string): Promise<string | Rejection> {
     return this.#convert(json, { toYaml: json });
@@ -27,18 +28,23 @@ export class YamlPool {
     if (text.length > yamlBytesMax) {
       return reject('too-large', `YAML may have ${yamlBytesMax} characters here; use JSON, or the iwd command line.`);
     }
+    if (this.#waiting >= waitingMax) return busy;
     this.#pool ??= new Piscina({
       filename: new URL('./yaml-thread.js', import.meta.url).href,
       minThreads: 0,
       maxThreads: 1,
-      maxQueue: waitingMax,
       idleTimeout: 5000,
     });
+    this.#waiting++;
     try {
       const result = await this.#pool.run(task, { signal: AbortSignal.timeout(timeoutMs) });
       return 'text' in result ? result.text : reject('invalid-json', `The body is not YAML: ${result.fault}`);
     } catch {
-      return reject('unavailable', 'YAML cannot be converted now; use JSON.', { retryAfterSeconds: 5 });
+      return busy;
+    } finally {
+      this.#waiting--;
     }
   }
 }
+
+const busy = reject('unavailable', 'YAML cannot be converted now; use JSON.', { retryAfterSeconds: 5 });
