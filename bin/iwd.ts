@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { auditCommand } from './iwd/audit.js';
 import { exportCommand } from './iwd/export.js';
+import { importCommand } from './iwd/import.js';
 import { migrateCommand } from './iwd/migrate.js';
 import { secretsCommand } from './iwd/secrets.js';
 import { settingsCommand } from './iwd/settings.js';
@@ -13,6 +14,7 @@ const program = new Command('iwd')
   .showHelpAfterError('(iwd --help says more)')
   .addCommand(auditCommand())
   .addCommand(exportCommand())
+  .addCommand(importCommand())
   .addCommand(migrateCommand())
   .addCommand(secretsCommand())
   .addCommand(settingsCommand())

@@ -25,7 +25,7 @@ function file(name: string, content: string): string {
 
 /** Settings of the client only: URL by option, key by environment. */
 function runImport(args: string[]) {
-  return runProgram('bin/import.js', [...args, '--url', server.url], {
+  return runProgram('bin/iwd.js', ['import', ...args, '--url', server.url], {
     env: { ...bareEnvironment(), IWD_API_KEY: server.apiKey },
   });
 }

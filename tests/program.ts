@@ -11,7 +11,7 @@ export interface ProgramResult {
 const msMax = 120_000;
 
 /**
- * Runs a compiled program, e.g. `bin/import.js`, to its end.
+ * Runs a compiled program, e.g. `bin/iwd.js`, to its end.
  * @param onStdout sees the output so far after each piece of it, to send a signal at the right moment.
  */
 export function runProgram(

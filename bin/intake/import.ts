@@ -1,14 +1,14 @@
 import { openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { parseDraft } from '../engine/draft.js';
-import { isRejection } from '../engine/rejection.js';
-import { compileMapping, type Item, type Mapping } from './intake/mapping.js';
-import { ProgressBar } from './intake/progress.js';
-import { type FileFormat, type FileLine, openRecords } from './intake/record-file.js';
-import { findTarget } from './intake/target.js';
-import { type LineResult, type UploadOptions, uploadBatch } from './intake/upload.js';
+import { parseDraft } from '../../engine/draft.js';
+import { isRejection } from '../../engine/rejection.js';
+import { compileMapping, type Item, type Mapping } from './mapping.js';
+import { ProgressBar } from './progress.js';
+import { type FileFormat, type FileLine, openRecords } from './record-file.js';
+import { findTarget } from './target.js';
+import { type LineResult, type UploadOptions, uploadBatch } from './upload.js';
 
-const help = `npm run import -- FILE --map mapping.json [options]
+const help = `iwd import FILE --map mapping.json [options]      (or: npm run import -- FILE ...)
 
 Posts the records of a CSV or NDJSON file to a running server as work items, in the order of the file.
 
@@ -204,8 +204,18 @@ function report(options: Options, { counts }: Import, seconds: number): void {
   );
 }
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2));
+/** Imports as the arguments say; resolves with the exit code, faults of the command line and the file reported. */
+export async function runImport(args: string[]): Promise<number> {
+  try {
+    return await importAll(args);
+  } catch (error) {
+    console.error(`\nimport: ${(error as Error).message}`);
+    return 2;
+  }
+}
+
+async function importAll(args: string[]): Promise<number> {
+  const options = readOptions(args);
   if (options === 'help') {
     console.log(help);
     return 0;
@@ -215,11 +225,4 @@ async function main(): Promise<number> {
   await run.run();
   report(options, run, (performance.now() - started) / 1000);
   return run.counts.refused > 0 ? 1 : 0;
-}
-
-try {
-  process.exitCode = await main();
-} catch (error) {
-  console.error(`\nimport: ${(error as Error).message}`);
-  process.exitCode = 2;
 }
