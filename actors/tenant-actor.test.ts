@@ -529,3 +529,42 @@ test('a read waits out a short outage of the tables, and is told of a long one',
     assert.deepEqual(replies.map(codeOf), [told, told]);
   }
 });
+
+test('a tenant at its quota of open items creates none until one has ended, and answers what it has done before', async () => {
+  const world = await start();
+  world.actor.setQuotas({ openItems: 2 });
+  const { id } = await world.create({ captureId: 'a' });
+  const lines = new TextEncoder().encode('{"captureId":"b"}\n{"captureId":"c"}\n');
+  const bulk = await world.ask({ op: 'createMany', body: lines, format: 'ndjson', firstLine: 0, mode: 'create' });
+  assert.ok(!bulk.rejected);
+  assert.deepEqual([bulk.accepted, bulk.refused], [1, 1]);
+  assert.match(bulk.json!, /"code":"quota-exceeded"/);
+  const refused = await world.ask(create({ captureId: 'c' }));
+  assert.ok(refused.rejected);
+  assert.deepEqual([refused.code, refused.facts], ['quota-exceeded', { quota: 'openItems', limit: 2 }]);
+  assert.equal(codeOf(await world.ask(create({ captureId: 'a' }))), 200, 'it is there already');
+  assert.equal(codeOf(await world.ask({ op: 'command', name: 'cancel', id: id! })), 200);
+  assert.equal(codeOf(await world.ask(create({ captureId: 'c' }))), 201);
+  world.actor.setQuotas({});
+  assert.equal(codeOf(await world.ask(create({ captureId: 'd' }))), 201);
+});
+
+test('a tenant whose database is slow refuses by the wait that it would mean, and never when nothing waits', async () => {
+  const world = await new TenantWorld({ batchEventsMax: 10 }).start();
+  world.plan = (call) => (call === 'journal.commit' ? { kind: 'delay', ms: 100 } : undefined);
+  const replies: Reply[] = [];
+  let asked = 0;
+  for (let tick = 0; tick < 600; tick++) {
+    for (let i = 0; i < 5; i++, asked++) world.actor.submit(create({}), (reply) => replies.push(reply));
+    await world.runtime.pass(10);
+  }
+  await world.runtime.until(() => replies.length === asked);
+  const served = replies.filter((reply) => codeOf(reply) === 201).length;
+  const refused = replies.filter((reply) => codeOf(reply) === 'too-many-requests');
+  assert.equal(served + refused.length, asked);
+  assert.ok(served > 500, `${served} of the 600 that could be done`);
+  const last = refused.at(-1)!;
+  const waitMs = last.rejected ? (last.facts!.waitMs as number) : 0;
+  assert.ok(waitMs > 500 && waitMs < 1500, `${waitMs} ms`);
+  assert.equal(codeOf(await world.ask(create({}))), 201);
+});

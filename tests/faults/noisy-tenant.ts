@@ -43,7 +43,7 @@ export const noisyTenant: Scenario = {
       trial.atLeast('quiet: goodput of solo', 95, (good(beside) / good(solo)) * 100, ' %');
       trial.exactly('quiet: answers 4xx, 5xx or none', 0, beside.length - good(beside));
       // Beside what it may save up, which is a second's worth.
-      trial.atMost('noisy: served a second', quota * 1.1, (served - quota) / noisySeconds);
+      trial.atMost('noisy: served a second', Math.round(quota * 1.1), (served - quota) / noisySeconds);
       trial.exactly('noisy: answers neither served nor 429', 0, noisy.client.samples.length - told - served);
       trial.note(
         `${tenants - 1} quiet tenants with ${quietPerSecond} requests/s each, the noisy one with ${quota * times}/s; ${seconds} s each; p99 ${percentile(solo, 0.99).toFixed(0)} and ${percentile(beside, 0.99).toFixed(0)} ms`,
