@@ -6,7 +6,8 @@ import { databaseUrlOf, withDatabase } from './database-url.js';
 import { migrate } from './migrations.js';
 
 const noDatabase = '3D000';
-const databaseExists = '42P04';
+/** The second is what the slower of two gets that create it at the same moment. */
+const databaseExists = new Set<string | undefined>(['42P04', '23505']);
 const notAllowed = '42501';
 /** Where a user who may connect to nothing else can ask for a database. */
 const maintenanceDatabase = 'postgres';
@@ -58,7 +59,7 @@ async function createMissing(databaseUrl: string, database: string): Promise<boo
       return true;
     } catch (error) {
       const { code } = error as pg.DatabaseError;
-      if (code === databaseExists) return false;
+      if (databaseExists.has(code)) return false;
       if (code !== notAllowed) throw error;
       throw new Error('the database does not exist and the user may not create it', { cause: error });
     }
