@@ -55,11 +55,17 @@ async function signIn({ request, reply, body }: LocalAsk, people: People): Promi
   const { tenant = people.homeTenant, name, password } = body as { tenant?: string; name: string; password: string };
   const person = await people.passwords.check({ tenant, name, password }, request.ip);
   if ('code' in person) {
-    if (person.code === 'unauthorized') await people.sessionStore.refused({ name, from: request.ip, tenantId: tenant });
+    if (person.code === 'unauthorized') await recordRefusal(people, name, request.ip, tenant);
     return person;
   }
   const token = await openSession(people, person, request, reply);
   return { status: 200, body: sessionBody(personIdentity(person), token) };
+}
+
+/** The log knows tenants by their ids; one that nobody has is not kept, for it may be a password typed in the wrong place. */
+async function recordRefusal({ store, sessionStore }: People, name: string, from: string, called: string) {
+  const tenantId = await store.tenant(called);
+  await sessionStore.refused({ name, from, ...(tenantId !== undefined && { tenantId }) });
 }
 
 async function openSession(

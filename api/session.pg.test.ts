@@ -275,12 +275,12 @@ describe('sessions', { skip: missing('TEST_DATABASE_URL') }, () => {
   test('sign-ins and refusals are in the audit log', async () => {
     await world.add({ name: 'ada' });
     const browser = world.browser();
-    await browser.signIn('ada', 'wrong');
+    await browser.signIn('ada', 'wrong', 'acme.example');
     await browser.signIn('ada');
     const rows = await world.query('SELECT entry::text FROM iwd_cluster.audit ORDER BY seq DESC LIMIT 2');
     const [signedIn, failed] = rows.map(({ entry }) => JSON.parse(entry as string) as Record<string, unknown>);
     assert.deepEqual(signedIn, { type: 'signedIn', by: 'ada', from: '127.0.0.1', tenantId: 'acme' });
-    assert.deepEqual([failed!.type, failed!.by], ['signInFailed', 'ada']);
+    assert.deepEqual([failed!.type, failed!.by, failed!.tenantId], ['signInFailed', 'ada', 'acme']);
   });
 });
 

@@ -246,13 +246,13 @@ describe('who may call what', { skip: missing('TEST_DATABASE_URL') }, () => {
     }
     const { status, body } = await ask({ method: 'GET', path: `/workitems/${foreign}`, media: undefined }, umbrella);
     assert.deepEqual([status, body.status, body.version], [200, 'queued', 1]);
-    const bulk = rows.find(({ path, method }) => path === '/bulk-actions' && method === 'POST');
-    if (bulk) {
-      const started = await ask(bulk, acme, { action: 'hold', ids: [foreign], arguments: {} });
-      assert.equal(started.status, 202, started.text);
-      const item = await ask({ method: 'GET', path: `/workitems/${foreign}`, media: undefined }, umbrella);
-      assert.deepEqual([item.body.status, item.body.version], ['queued', 1]);
-    }
+    const bulk = rows.find(({ path, method }) => path === '/bulk-actions' && method === 'POST')!;
+    const started = await ask(bulk, acme, { action: 'hold', ids: [foreign], arguments: {} });
+    assert.equal(started.status, 202, started.text);
+    const ended = await settled(`/bulk-actions/${started.body.id}`, acme);
+    assert.equal(ended.body.done, 0, ended.text);
+    const item = await ask({ method: 'GET', path: `/workitems/${foreign}`, media: undefined }, umbrella);
+    assert.deepEqual([item.body.status, item.body.version], ['queued', 1]);
     assert.deepEqual(faults, []);
   });
 
