@@ -2,7 +2,7 @@ import pg from 'pg';
 import { SearchRefused } from '../../actors/ports.js';
 import type { Reader } from './reader.js';
 
-/** A search that takes longer than this is given up. */
+/** A statement of a search that takes longer than this is given up; a search has two at most. */
 export const searchMsMax = 5000;
 /** Searches of one tenant that wait for the one that runs. */
 const waitingMax = 8;
