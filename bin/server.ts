@@ -134,10 +134,9 @@ async function embeddedDatabase(dataDir: string, log: Logger, stops: (() => Prom
   return postgres.url;
 }
 
-const there: readonly (string | undefined)[] = ['serving', 'retiring', 'passive'];
-
 /** Until our own tenant is served; a database that is away is said in the log again and again by whoever misses it. */
 async function untilReady(client: Client): Promise<void> {
+  const there: readonly (string | undefined)[] = ['serving', 'retiring', 'passive'];
   while (!there.includes((await client.ready()).tenants[demoTenant])) await pause(systemRuntime, readyPollMs);
 }
 
