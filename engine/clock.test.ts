@@ -63,6 +63,10 @@ class OneItem {
     this.#decide({ type, id: this.id, agentId: 'agent' }, at);
   }
 
+  moveTo(category: string, at: Instant): void {
+    this.#decide({ type: 'move', id: this.id, category }, at);
+  }
+
   patch(patch: Record<string, unknown>, at: Instant): void {
     this.#decide({ type: 'update', id: this.id, patch }, at);
   }
@@ -147,6 +151,15 @@ test('a hold moves the due time that the category has given, and none that the s
   const touched = new OneItem(category, monday);
   touched.patch({ businessValue: 3 }, monday);
   assert.equal(held(touched).dueDateTime, monday + 90 * minute, 'another patch leaves it the category’s');
+});
+
+test('an item that is moved to a category gets its due time in the category’s business time', () => {
+  const one = new OneItem({}, friday);
+  const moved = { id: 'm', parent: null, name: 'M', calendar: 'office', defaults: { dueAfter: 'PT8H' } };
+  const categories = [...one.state.settings.categories.document, moved];
+  one.state.apply({ type: 'categoriesReplaced', at: friday, version: 1, categories });
+  one.moveTo('m', friday + hour);
+  assert.equal(one.item.dueDateTime, Date.parse('2026-03-10T20:45:00Z'));
 });
 
 test('a clock that nobody stops goes on during a hold', () => {

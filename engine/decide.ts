@@ -1,4 +1,3 @@
-import { after, elapsed } from './clock.js';
 import type {
   Command,
   Create,
@@ -11,6 +10,7 @@ import type {
   Update,
 } from './command.js';
 import { expiresTooEarly, isExpiredAt } from './draft.js';
+import { afterHold, categoryDue, type Due, type DueFacts } from './due-time.js';
 import type { Event, ItemMoved, Move } from './event.js';
 import { removeFilter, saveFilter } from './filter-decision.js';
 import { itemRecord } from './item-record.js';
@@ -146,33 +146,21 @@ export function newItem(state: TenantState, draft: Draft, now: Instant, id: stri
 
 type Classified = Pick<WorkItem, 'status' | 'category' | 'rule' | 'error' | 'preclassified'> & Due;
 
-type Due = Pick<WorkItem, 'dueDateTime' | 'dueByCategory'>;
-
-/** A draft, and of an item that there is already what its due time depends on. */
-type Known = Draft & Pick<WorkItem, 'stoppedMs' | 'dueByCategory'>;
-
-const noDue: Due = {};
-
 /** Asks the source's category or the rules; without an answer the item is errorheld and says why. */
-function classified(state: TenantState, draft: Known, created: Instant, now: Instant, parsed?: object): Classified {
+function classified(
+  state: TenantState,
+  draft: Draft & DueFacts,
+  created: Instant,
+  now: Instant,
+  parsed?: object,
+): Classified {
   const verdict = state.classify(draft, parsed);
   if ('error' in verdict) return { status: 'errorheld', error: verdict.error, category: draft.category };
   const { category, rule, preclassified } = verdict;
-  const due: Due = draft.dueDateTime === undefined ? defaultDue(state, category, draft, created) : draft;
+  const due: Due = draft.dueDateTime === undefined ? categoryDue(state, category, draft, created) : draft;
   const { dueDateTime, dueByCategory } = due;
   const status = readyStatus(draft.activationDateTime, now);
   return { status, category, rule, preclassified, dueDateTime, dueByCategory };
-}
-
-/** The category's time to the due date, on its clock. */
-function defaultDue(state: TenantState, category: string, draft: Known, created: Instant): Due {
-  const settings = state.categories.resolve(category);
-  if (settings.dueAfterMs === undefined) return noDue;
-  const clock = state.prioritization.clockFor(settings);
-  const stops = clock.stopsWhileHeld || undefined;
-  const ms = settings.dueAfterMs + (stops ? (draft.stoppedMs ?? 0) : 0);
-  const dueDateTime = after(clock, draft.activationDateTime ?? created, ms);
-  return Number.isFinite(dueDateTime) ? { dueDateTime, dueByCategory: stops } : noDue;
 }
 
 function update(state: TenantState, command: Update, now: Instant): Decision | Rejection {
@@ -332,18 +320,6 @@ function moveEvent(
     case 'move':
       return recategorized(state, item, command, now);
   }
-}
-
-/** What the end of a hold changes when the category's clock has stood still meanwhile: a due time of its own moves on. */
-function afterHold(state: TenantState, item: WorkItem, now: Instant): Changes {
-  if (item.heldDateTime === undefined || item.category === undefined) return {};
-  const clock = state.prioritization.clockFor(state.categories.resolve(item.category));
-  const heldMs = clock.stopsWhileHeld ? elapsed(clock, item.heldDateTime, now) : 0;
-  if (heldMs <= 0) return {};
-  const stoppedMs = (item.stoppedMs ?? 0) + heldMs;
-  if (!item.dueByCategory || item.dueDateTime === undefined) return { stoppedMs };
-  const dueDateTime = after(clock, item.dueDateTime, heldMs);
-  return Number.isFinite(dueDateTime) ? { stoppedMs, dueDateTime } : { stoppedMs };
 }
 
 /** Back to the start of its life, with a new classification. An expiration that has passed would end it at once. */

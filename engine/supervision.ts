@@ -1,4 +1,5 @@
 import type { ItemCommand } from './command.js';
+import { categoryDue } from './due-time.js';
 import type { ItemDeleted, ItemMoved } from './event.js';
 import { readyStatus } from './life-cycle.js';
 import { overrideMax } from './limits.js';
@@ -41,14 +42,14 @@ export function recategorized(
   }
   if (item.category === category && item.preclassified && item.error === undefined) return undefined;
   const { id, version, status, activationDateTime } = item;
-  const { dueAfterMs } = state.categories.resolve(category);
-  const due = item.dueDateTime ?? (dueAfterMs && (activationDateTime ?? item.createdDateTime) + dueAfterMs);
+  const due = item.dueDateTime === undefined ? categoryDue(state, category, item, item.createdDateTime) : {};
   const set = {
     category,
     preclassified: true,
     rule: null,
     error: null,
-    ...(due !== undefined && { dueDateTime: due }),
+    ...(due.dueDateTime !== undefined && { dueDateTime: due.dueDateTime }),
+    ...(due.dueByCategory && { dueByCategory: true }),
   };
   const next = status === 'errorheld' ? readyStatus(activationDateTime, now) : status;
   return { type: 'moved', at: now, id, version: version + 1, status: next, set };
