@@ -1,6 +1,6 @@
 import type { CalendarDocument } from './calendar.js';
 import type { CategoryDocument } from './category.js';
-import { type CategoryTree, compileCategories } from './category-tree.js';
+import type { CategoryTree } from './category-tree.js';
 import { Calendars } from './clock.js';
 import { Deadlines } from './deadlines.js';
 import { Documents } from './documents.js';
@@ -10,13 +10,13 @@ import { ItemTable } from './item-table.js';
 import { KnownKeys } from './known-keys.js';
 import { isFinal } from './life-cycle.js';
 import { overrideUnits } from './overrides.js';
-import { Prioritization } from './prioritization.js';
+import type { Prioritization } from './prioritization.js';
 import { UniversalQueue } from './queue.js';
 import type { Rebuild } from './queue-rebuild.js';
 import { type SavedFilter, SavedFilters } from './saved-filter.js';
 import type { SchemaDocument } from './schema.js';
-import { checkSchemas } from './schema-check.js';
 import { contentOf, type Settings } from './settings.js';
+import { storedCategories, storedPrioritization } from './stored-settings.js';
 import { type Draft, type Instant, type Status, statuses, type WorkItem } from './work-item.js';
 
 export interface StateOptions {
@@ -100,8 +100,8 @@ export class TenantState {
     };
     this.filters = new SavedFilters(options.filters ?? []);
     this.calendars = new Calendars(options.calendars ?? []);
-    this.categories = mustCompileCategories(options.categories);
-    this.prioritization = mustCompileSchemas(options.schemas, this.calendars, this.categories);
+    this.categories = storedCategories(options.categories);
+    this.prioritization = storedPrioritization(options.schemas, this.calendars, this.categories);
     this.#inForce = this.#orderSettings();
     this.queue = new UniversalQueue(this.table, this.prioritization, (category) =>
       schemaIndex(this.#inForce, this.table.categories.textOf(category)),
@@ -249,8 +249,8 @@ export class TenantState {
     this.settings = { ...this.settings, ...settings };
     const { calendars, categories, prioritization } = this.settings;
     this.calendars = new Calendars(calendars.document, this.calendars);
-    this.categories = mustCompileCategories(categories.document);
-    this.prioritization = mustCompileSchemas(prioritization.document, this.calendars, this.categories);
+    this.categories = storedCategories(categories.document);
+    this.prioritization = storedPrioritization(prioritization.document, this.calendars, this.categories);
     const building = this.#orderSettings();
     this.#building = building;
     this.rebuild = this.queue.rebuild(this.prioritization, (category) =>
@@ -391,25 +391,4 @@ export function afterMove(item: WorkItem, event: ItemMoved): WorkItem {
   for (const name in item) if (!(name in core) && set[name] === undefined) after[name] = item[name as keyof WorkItem];
   for (const name in set) if (set[name] !== null && set[name] !== undefined) after[name] = set[name];
   return after as unknown as WorkItem;
-}
-
-/** Stored documents may name what later ones no longer have: the built-in schema, and the world's clock, then hold. */
-function mustCompileSchemas(
-  schemas: readonly SchemaDocument[],
-  calendars: Calendars,
-  categories: CategoryTree,
-): Prioritization {
-  const checked = checkSchemas({ schemas }, idsOf(schemas, 'calendar'));
-  if ('faults' in checked) throw new Error(`stored prioritization is faulty: ${JSON.stringify(checked.faults)}`);
-  return new Prioritization(checked.documents, calendars, categories.settings);
-}
-
-function mustCompileCategories(categories: readonly CategoryDocument[]): CategoryTree {
-  const compiled = compileCategories({ categories }, idsOf(categories, 'schema'), idsOf(categories, 'calendar'));
-  if ('faults' in compiled) throw new Error(`stored categories are faulty: ${JSON.stringify(compiled.faults)}`);
-  return compiled.tree;
-}
-
-function idsOf<N extends string>(documents: readonly { [K in N]?: string }[], name: N): ReadonlySet<string> {
-  return new Set(documents.flatMap((document) => document[name] ?? []));
 }
