@@ -234,14 +234,16 @@ export class TenantActor {
   /** Whether memory holds nothing that the tables do not have, and nobody is waited for. */
   #mayLeave(term: Term, evenIfWanted: boolean): boolean {
     if (this.#mode !== 'serving' || this.#term !== term || this.#draining || !term.isIdle) return false;
-    return term.projector.cursor === term.state.seq && (evenIfWanted || this.#mailbox.size === 0);
+    if (term.projector.cursor !== term.state.seq) return false;
+    return evenIfWanted || (this.#mailbox.size === 0 && !term.hasOwnWork);
   }
 
   async #leave(term: Term, stores: TenantStores): Promise<void> {
     const { runtime, log } = this.#c;
     this.#mode = 'retiring';
     this.#acknowledgedSeq = Math.max(this.#acknowledgedSeq, term.durableSeq);
-    this.#wakeAt = term.state.deadlines.earliest;
+    // What is under way goes on as soon as there is a place again.
+    this.#wakeAt = term.hasOwnWork ? 0 : term.state.deadlines.earliest;
     const { counts, queueLength, epoch } = this.#reading();
     this.#lastReading = { counts: [...(counts as Int32Array)], queueLength, epoch };
     this.#snapshots.stop();

@@ -201,6 +201,11 @@ export class Term {
     );
   }
 
+  /** Whether it has work of its own under way, beside what it was asked for: bulk actions. */
+  get hasOwnWork(): boolean {
+    return this.#bulkRunner.isBusy;
+  }
+
   /** Everybody who was taken from the mailbox and has no answer yet, in order. */
   get unanswered(): Entry[] {
     const { inFlight, gatheringEntries } = this.#committer;
