@@ -1,5 +1,6 @@
 import type { Event } from '../engine/event.js';
 import { formatInstant } from '../engine/instant.js';
+import { portable } from '../engine/saved-filter.js';
 import { contentOf, documentsOf, isSettingsReplaced, type SettingsKind, settingsNames } from '../engine/settings.js';
 import { bundleFormat } from '../engine/settings-check.js';
 import type { TenantState } from '../engine/state.js';
@@ -13,9 +14,10 @@ export function versionsAnswer(versions: readonly SettingsVersion[], next: strin
   return { status: 200, json: JSON.stringify({ items, next, ...(isStale && { stale: true }) }) };
 }
 
-/** All kinds in force, as one document that an import takes back. */
+/** All kinds in force and the shared filters, as one document that an import takes back. */
 export function exportAnswer(state: TenantState): Answer {
-  return { status: 200, json: JSON.stringify({ format: bundleFormat, ...documentsOf(state.settings) }) };
+  const filters = state.filters.list(undefined).map(portable);
+  return { status: 200, json: JSON.stringify({ format: bundleFormat, ...documentsOf(state.settings), filters }) };
 }
 
 /** What an import has published. Without `events`, they were decided before the tenant recovered, and are in force. */
@@ -34,6 +36,18 @@ export function importPreview(events: readonly Event[]): Answer {
   return { status: 200, json: JSON.stringify({ dryRun: true, published: publishedBy(events) }) };
 }
 
-function publishedBy(events: readonly Event[]): { kind: SettingsKind; version: number }[] {
-  return events.filter(isSettingsReplaced).map((event) => ({ kind: contentOf(event).kind, version: event.version }));
+interface Published {
+  kind: SettingsKind | 'filter';
+  /** Of the filter. */
+  id?: string;
+  version: number;
+}
+
+function publishedBy(events: readonly Event[]): Published[] {
+  return events.flatMap((event): Published[] => {
+    if (isSettingsReplaced(event)) return [{ kind: contentOf(event).kind, version: event.version }];
+    if (event.type !== 'filterSaved') return [];
+    const { id, version } = event.filter;
+    return [{ kind: 'filter', id, version }];
+  });
 }

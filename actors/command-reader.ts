@@ -4,7 +4,7 @@ import { isObject, parseDraft } from '../engine/draft.js';
 import { parseInstant } from '../engine/instant.js';
 import { itemFieldsBytesMax } from '../engine/limits.js';
 import { type Fault, fault, isRejection, type Rejection, reject } from '../engine/rejection.js';
-import { checkSavedFilter } from '../engine/saved-filter.js';
+import { checkSavedFilter, portable, type SavedFilter } from '../engine/saved-filter.js';
 import { documentsOf } from '../engine/settings.js';
 import { checkImport, checkSettings, contentsOf } from '../engine/settings-check.js';
 import type { TenantState } from '../engine/state.js';
@@ -203,7 +203,13 @@ function readImport(request: Extract<Writing, { op: 'importSettings' }>, state: 
   const contents = contentsOf(checked.bundle).filter(
     ({ kind, document }) => JSON.stringify(document) !== JSON.stringify(inForce[kind]),
   );
-  return { type: 'importSettings', contents, by, from };
+  const filters = checked.filters.filter((saved) => !isSaved(state, saved));
+  return { type: 'importSettings', contents, filters, by, from };
+}
+
+function isSaved(state: TenantState, saved: SavedFilter): boolean {
+  const before = state.filters.find(saved.id);
+  return before !== undefined && JSON.stringify(portable(before)) === JSON.stringify(portable(saved));
 }
 
 function readFilter(request: Extract<Writing, { op: 'putFilter' }>): Command | Rejection {

@@ -36,7 +36,11 @@ const moveExample = {
 const object = (fields: Record<string, TSchema>, example: unknown) =>
   Type.Object(fields, { additionalProperties: true, examples: [example] });
 
-const settingsFile = { format: Type.Optional(Type.Literal('iwd-settings/1')), ...kinds };
+const settingsFile = {
+  format: Type.Optional(Type.Literal('iwd-settings/1')),
+  ...kinds,
+  filters: list('Shared saved filters, as in `PUT /settings/filters/{id}` with their `id`; those not named stay.'),
+};
 const fileExample = { format: 'iwd-settings/1', ...draftExample };
 const publishedExample = [{ kind: 'prioritization', version: 5 }];
 
@@ -49,9 +53,12 @@ export const settingsShapes = {
   ImportAnswer: object(
     {
       dryRun: Type.Optional(Type.Literal(true)),
-      published: Type.Array(Type.Object({ kind: Type.String(), version: Type.Integer() }), {
-        description: 'The kinds that differ from what was in force, with their new versions.',
-      }),
+      published: Type.Array(
+        Type.Object({ kind: Type.String(), id: Type.Optional(Type.String()), version: Type.Integer() }),
+        {
+          description: 'The kinds, and the filters, that differ from what was in force, with their new versions.',
+        },
+      ),
       versions: Type.Optional(Type.Record(Type.String(), Type.Integer())),
       warnings: Type.Optional(Type.Array(Type.String())),
     },

@@ -47,10 +47,12 @@ export interface ReplaceSettings {
   from?: string;
 }
 
-/** Puts new versions of several settings documents in force, all of them or none. */
+/** Puts new versions of several settings documents in force and saves filters, all of it or nothing. */
 export interface ImportSettings {
   type: 'importSettings';
   contents: readonly SettingsContent[];
+  /** Saved with them; others stay. */
+  filters?: readonly SavedFilter[];
   by?: string;
   from?: string;
 }

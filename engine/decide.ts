@@ -382,12 +382,23 @@ function replaceSettings(state: TenantState, command: ReplaceSettings, now: Inst
   return { events: [settingsReplaced(content, { at: now, by, from, version: version + 1 })], status: 200 };
 }
 
-function importSettings(state: TenantState, { contents, by, from }: ImportSettings, now: Instant): Decision {
-  const events = contents.map((content) => {
+function importSettings(state: TenantState, command: ImportSettings, now: Instant): Decision | Rejection {
+  const { contents, filters = [], by, from } = command;
+  const events: Event[] = contents.map((content) => {
     const { version } = state.settings[content.kind];
     return settingsReplaced(content, { at: now, by, from, version: version + 1 });
   });
+  for (const saved of filters) {
+    const decision = saveFilter(state, { type: 'saveFilter', saved, by, from }, now);
+    if (isRejection(decision)) return decision;
+    for (const event of decision.events) events.push(asNumbered(event, state.seq + events.length + 1));
+  }
   return { events, status: 200 };
+}
+
+/** A saved filter's version is the number of its event, of which an import has several. */
+function asNumbered(event: Event, seq: number): Event {
+  return event.type === 'filterSaved' ? { ...event, filter: { ...event.filter, version: seq } } : event;
 }
 
 function notFound(id: string): Rejection {

@@ -151,6 +151,11 @@ export class SavedFilters {
   }
 }
 
+/** What of a filter goes into a file: nothing of whose it is. */
+export function portable({ id, name, shared, filter, sort }: SavedFilter): Omit<SavedFilter, 'owner'> {
+  return { id, name, shared, filter, ...(sort && { sort }) };
+}
+
 function isVisible(filter: SavedFilter, caller: string | undefined): boolean {
   return filter.shared || (filter.owner !== undefined && filter.owner === caller);
 }

@@ -2,8 +2,10 @@ import { checkCalendars } from './calendar-check.js';
 import { compileCategories } from './category-tree.js';
 import { checkContent, faultsMax, pointerKey } from './content.js';
 import { isObject } from './draft.js';
+import { savedFiltersMax } from './limits.js';
 import { compilePrioritization } from './prioritization.js';
 import type { Fault } from './rejection.js';
+import { checkSavedFilter, type SavedFilter } from './saved-filter.js';
 import { type SettingsContent, type SettingsDocuments, type SettingsKind, settingsKinds } from './settings.js';
 
 /**
@@ -66,29 +68,49 @@ export function checkBundle(
   return { bundle: Object.fromEntries(given.map((kind) => [kind, documents[kind]])) };
 }
 
-/** Checks a whole exported file: its format, its kinds, and that there is nothing else in it. */
+/** Checks a whole exported file: its format, its kinds, its saved filters, and that there is nothing else in it. */
 export function checkImport(
   value: unknown,
   inForce: SettingsDocuments,
-): { bundle: SettingsBundle } | { faults: Fault[] } {
+): { bundle: SettingsBundle; filters: SavedFilter[] } | { faults: Fault[] } {
   if (!isObject(value)) return { faults: [{ pointer: '', code: 'invalid-value', detail: 'expected a settings file' }] };
-  const { format, ...kinds } = value;
+  const { format, filters = [], ...kinds } = value;
   const faults: Fault[] = Object.keys(kinds)
     .filter((name) => !(bundleKinds as readonly string[]).includes(name))
     .slice(0, faultsMax)
     .map((name) => ({
       pointer: `/${pointerKey(name)}`,
       code: 'unknown-field',
-      detail: `this is not known here; known: format, ${bundleKinds.join(', ')}`,
+      detail: `this is not known here; known: format, filters, ${bundleKinds.join(', ')}`,
     }));
   if (format !== undefined && format !== bundleFormat) {
     faults.push({ pointer: '/format', code: 'invalid-value', detail: `expected ${bundleFormat}, or no format` });
   }
+  if (Object.keys(kinds).length === 0 && value.filters === undefined) {
+    const detail = `expected at least one of filters, ${bundleKinds.join(', ')}`;
+    faults.push({ pointer: '', code: 'missing-field', detail });
+  }
+  const saved = checkFilters(filters, faults);
   if (faults.length > 0) return { faults };
-  if (Object.keys(kinds).length > 0) return checkBundle(kinds, inForce);
-  return {
-    faults: [{ pointer: '', code: 'missing-field', detail: `expected at least one of ${bundleKinds.join(', ')}` }],
-  };
+  const checked = checkBundle(kinds, inForce);
+  return 'faults' in checked ? checked : { ...checked, filters: saved };
+}
+
+/** The file's saved filters; what is wrong with them is added to `faults`. */
+function checkFilters(filters: unknown, faults: Fault[]): SavedFilter[] {
+  if (!Array.isArray(filters) || filters.length > savedFiltersMax) {
+    const detail = `expected a list of at most ${savedFiltersMax} filters`;
+    faults.push({ pointer: '/filters', code: 'invalid-value', detail });
+    return [];
+  }
+  return filters.flatMap((filter: unknown, index) => {
+    if (faults.length >= faultsMax) return [];
+    const id = isObject(filter) && typeof filter.id === 'string' ? filter.id : '';
+    const checked = checkSavedFilter(id, filter);
+    if ('saved' in checked) return [checked.saved];
+    faults.push(...checked.faults.map((fault) => ({ ...fault, pointer: `/filters/${index}${fault.pointer}` })));
+    return [];
+  });
 }
 
 /** The kinds of a bundle one by one, in the order in which they are published. */

@@ -49,21 +49,38 @@ test('versions are listed newest first with who published them, page by page', a
   assert.equal(codeOf(await world.ask(versionsOf('categories', 1, 'nonsense'))), 'invalid-cursor');
 });
 
+const ours = (file: { filters: { id: string }[] }) => ({
+  ...file,
+  filters: file.filters.filter(({ id }) => id === 'mine' || id === 'yours'),
+});
+
 test('what one tenant exports another imports, in one commit, and then both export the same', async () => {
   const source = await new TenantWorld().start();
-  const file = { format: 'iwd-settings/1', categories: categories('true'), prioritization: schemas(5), calendars: [] };
+  const filter = { and: [{ field: 'status', op: 'eq', value: 'queued' }] };
+  const filters = ['mine', 'yours'].map((id) => ({ id, name: id, shared: true, filter }));
+  const file = {
+    format: 'iwd-settings/1',
+    categories: categories('true'),
+    prioritization: schemas(5),
+    calendars: [],
+    filters,
+  };
   const imported = bodyOf(await source.ask(importing(file)));
   assert.deepEqual(imported.published, [
     { kind: 'prioritization', version: 1 },
     { kind: 'categories', version: 1 },
+    { kind: 'filter', id: 'mine', version: 3 },
+    { kind: 'filter', id: 'yours', version: 4 },
   ]);
   const exported = bodyOf(await source.ask({ op: 'exportSettings' }));
-  assert.deepEqual(exported, file);
+  // With those that every tenant begins with.
+  assert.ok(exported.filters.length > filters.length);
+  assert.deepEqual(ours(exported), file);
   const target = await new TenantWorld().start();
   const rows = target.database.journal.length;
   bodyOf(await target.ask(importing(exported)));
   assert.equal(target.database.journal.length, rows + 1, 'one row of the journal holds all of it');
-  assert.deepEqual(bodyOf(await target.ask({ op: 'exportSettings' })), file);
+  assert.deepEqual(bodyOf(await target.ask({ op: 'exportSettings' })), exported);
   // What is in force already is not published again.
   assert.deepEqual(bodyOf(await target.ask(importing(exported))).published, []);
   const item = await target.create({ captureId: 'a' });
@@ -87,6 +104,8 @@ test('one fault in one kind keeps all kinds out, and its pointer says where it s
     [{ categories: categories('true') }, 'invalid-value', '/categories/0/schema'],
     [{ categories: [], secrets: [] }, 'unknown-field', '/secrets'],
     [{ format: 'iwd-settings/9', categories: [] }, 'invalid-value', '/format'],
+    [{ categories: [], filters: [{ id: 'f', name: 'F', filter: {} }, 7] }, 'invalid-value', '/filters/1'],
+    [{ filters: 'all' }, 'invalid-value', '/filters'],
     [{}, 'missing-field', ''],
     [{ categories: 5 }, 'invalid-value', '/categories'],
     [{ categories: [{ id: 'a', name: 'x\u0000', parent: null }] }, 'unsafe-text', '/categories/0/name'],

@@ -50,7 +50,7 @@ async function exportSettings(path: string | undefined, options: Place & { json?
 }
 
 interface Imported {
-  published: { kind: string; version: number }[];
+  published: { kind: string; id?: string; version: number }[];
   warnings?: string[];
 }
 
@@ -58,7 +58,9 @@ async function importSettings(path: string, options: Place & { dryRun?: true }):
   const query = options.dryRun === true ? '?dryRun=true' : '';
   const answer = (await clientOf(options).request('PUT', `/settings/import${query}`, readDocument(path))) as Imported;
   const verb = options.dryRun === true ? 'would become' : 'is now';
-  for (const { kind, version } of answer.published) console.log(`${kind} ${verb} version ${version}`);
+  for (const { kind, id, version } of answer.published) {
+    console.log(`${id === undefined ? kind : `${kind} ${id}`} ${verb} version ${version}`);
+  }
   if (answer.published.length === 0) console.log('nothing differs from what is in force');
   for (const warning of answer.warnings ?? []) console.log(`warning: ${warning}`);
 }
