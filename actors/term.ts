@@ -25,6 +25,7 @@ import type { CommitOutcome, Lease, Runtime, TenantStores } from './ports.js';
 import { Projector } from './projector.js';
 import { Reads } from './reads.js';
 import type { Answer, Reply, Request } from './request.js';
+import { Retention } from './retention.js';
 import { Subjects } from './subjects.js';
 import type { TenantMetrics } from './tenant-metrics.js';
 
@@ -89,6 +90,7 @@ export class Term {
   /** Clients are served from `serve()` on. */
   #serving = false;
   readonly #bulkRunner: BulkRunner;
+  readonly #retention: Retention;
   readonly #bulkActions: BulkActions;
   /** The entry whose commands are half decided, or that waits for something to happen first. */
   #current: Entry | undefined;
@@ -156,6 +158,13 @@ export class Term {
     });
     this.#bulkRunner = new BulkRunner({
       store: stores.bulkActions,
+      runtime,
+      submit: (request) => this.#askInTurn(request),
+      onError,
+    });
+    this.#retention = new Retention({
+      state,
+      projection: stores.projection,
       runtime,
       submit: (request) => this.#askInTurn(request),
       onError,
@@ -231,6 +240,7 @@ export class Term {
   serve(): void {
     this.#serving = true;
     void this.#bulkRunner.resume();
+    this.#retention.start();
     this.wake();
   }
 
@@ -275,6 +285,7 @@ export class Term {
     this.projector.stop();
     this.#watch.stop();
     this.#bulkRunner.close();
+    this.#retention.close();
     this.#sleep?.cancel();
     for (const resolve of this.#idle.splice(0)) resolve();
   }

@@ -215,6 +215,7 @@ const category = Type.Object(
     rule: Type.Optional(Type.String({ description: 'CEL over `item`; first match among siblings wins.' })),
     schema: Type.Optional(Type.String()),
     sla: Type.Optional(Type.String({ description: 'ISO 8601 duration.' })),
+    retention: Type.Optional(Type.String({ description: 'How long after its end an item is deleted.' })),
     defaults: Type.Optional(Type.Object({ dueAfter: Type.Optional(Type.String()) }, closed)),
     ...clockFields,
     pii: Type.Optional(

@@ -15,6 +15,7 @@ export interface CategorySettings extends ClockSettings {
   /** Id of the prioritization schema; undefined: the built-in one. */
   readonly schema?: string;
   readonly slaMs?: number;
+  readonly retentionMs?: number;
   readonly dueAfterMs?: number;
 }
 
@@ -121,6 +122,7 @@ const known = [
   'rule',
   'schema',
   'sla',
+  'retention',
   'defaults',
   'pii',
   'subjectKeys',
@@ -197,6 +199,7 @@ class CategoryCheck {
       calendar: this.#named(`${at}/calendar`, document.calendar, this.#knownCalendars, 'business calendar'),
       clockStopsWhileHeld: this.#switch(`${at}/clockStopsWhileHeld`, document.clockStopsWhileHeld),
       slaMs: this.#duration(`${at}/sla`, document.sla),
+      retentionMs: this.#duration(`${at}/retention`, document.retention),
       dueAfterMs: this.#dueAfter(`${at}/defaults`, document.defaults),
     };
   }
@@ -322,6 +325,7 @@ function planted(documents: readonly CategoryDocument[], seeds: readonly Seed[])
         rule: seed.rule,
         schema: seed.schema ?? above?.schema,
         slaMs: seed.slaMs ?? above?.slaMs,
+        retentionMs: seed.retentionMs ?? above?.retentionMs,
         dueAfterMs: seed.dueAfterMs ?? above?.dueAfterMs,
         calendar: seed.calendar ?? above?.calendar,
         clockStopsWhileHeld: seed.clockStopsWhileHeld ?? above?.clockStopsWhileHeld,

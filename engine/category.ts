@@ -6,6 +6,8 @@ export interface CategoryDocument {
   rule?: string;
   schema?: string;
   sla?: string;
+  /** How long after its end an item is deleted; without it, never. */
+  retention?: string;
   defaults?: { dueAfter?: string };
   /** Id of the business calendar in whose time its curve, `sla` and `dueAfter` run; else its schema's. */
   calendar?: string;
