@@ -10,7 +10,7 @@ import { Projector } from './projector.js';
 import { TestRuntime } from './test-runtime.js';
 
 /** A follower on a memory database; `faults` happen to its statements one after the other. */
-function follower(faults: (Fault | undefined)[] = []) {
+function follower(faults: (Fault | undefined)[] = [], mayRest = () => false) {
   const runtime = new TestRuntime();
   const database = new MemoryDatabase();
   const calls: number[] = [];
@@ -24,6 +24,7 @@ function follower(faults: (Fault | undefined)[] = []) {
     store: stores.projection,
     runtime,
     cursor: 0,
+    mayRest,
     onProjected: () => {},
     onLost: () => lost.push(true),
     onError: () => {},
@@ -84,6 +85,21 @@ test('an attempt whose answer was lost counts as done, also when more has come b
   assert.equal(await waited(runtime, projector.reached(2, 60_000)), true);
   assert.deepEqual([database.cursor, database.items.size, database.history.get('a')?.length], [2, 2, 1]);
   assert.deepEqual(lost, []);
+});
+
+test('while commits need the machine it rests after a statement, and goes on at once for who waits', async () => {
+  let busy = true;
+  const slow: Fault = { kind: 'delay', ms: 10 };
+  const { runtime, projector, calls } = follower([slow, slow, slow, slow], () => busy);
+  const many = (from: number) => Array.from({ length: 500 }, (_, at) => ({ id: `${from + at}`, version: 1 }));
+  for (const from of [0, 500, 1000, 1500]) projector.add(batchOf(from, many(from)));
+  await runtime.until(() => calls.length === 2);
+  assert.equal(runtime.monotonic(), 40, 'a statement of 10 ms, then 30 ms of rest');
+  assert.equal(await waited(runtime, projector.reached(1500, 5000)), true);
+  assert.equal(runtime.monotonic(), 60, 'no rest while somebody waits');
+  busy = false;
+  assert.equal(await waited(runtime, projector.reached(2000, 5000)), true);
+  assert.equal(runtime.monotonic(), 70);
 });
 
 test('a cursor that somebody else has moved ends it', async () => {

@@ -11,6 +11,11 @@ const itemsMax = 500;
  * as much as the items do.
  */
 const gatherMs = 25;
+/**
+ * While commits need the machine more, the follower rests this many times as long as its last statement took: a burst
+ * is acknowledged first and projected after.
+ */
+const restFactor = 3;
 const retryMsMin = 50;
 const retryMsMax = 5000;
 
@@ -18,6 +23,8 @@ export interface ProjectorOptions {
   store: ProjectionStore;
   runtime: Runtime;
   cursor: number;
+  /** Whether others need the machine more now, and there is room to lag behind. */
+  mayRest: () => boolean;
   /** The table holds these versions now. */
   onProjected: (items: Iterable<WorkItem>, deleted: Iterable<string>, keys: Iterable<string>) => void;
   /** The cursor stands where this owner has never put it: somebody else projects. */
@@ -39,8 +46,9 @@ export class Projector {
   #stopped = false;
   #barriers: { seq: number; reached: () => void }[] = [];
   #waitingItems = 0;
-  /** Ends the wait for more items, while there is one. */
+  /** Ends the wait for more items, or the rest, while there is one. */
   #hurry: (() => void) | undefined;
+  #resting = false;
 
   constructor(options: ProjectorOptions) {
     this.#options = options;
@@ -55,7 +63,7 @@ export class Projector {
   add(batch: Batch): void {
     this.#waiting.push(batch);
     this.#waitingItems += batch.items.length;
-    if (this.#waitingItems >= itemsMax) this.#hurry?.();
+    if (this.#waitingItems >= itemsMax && !this.#resting) this.#hurry?.();
     void this.#run();
   }
 
@@ -91,8 +99,10 @@ export class Projector {
       await this.#gather();
       if (this.#stopped) break;
       try {
+        const begunAt = this.#options.runtime.monotonic();
         await this.#projectSome();
         retryMs = retryMsMin;
+        await this.#rest((this.#options.runtime.monotonic() - begunAt) * restFactor);
       } catch (error) {
         this.#options.onError(error);
         await pause(this.#options.runtime, retryMs);
@@ -104,9 +114,21 @@ export class Projector {
 
   /** Resolves when there is enough for one statement, somebody waits for it, or it has waited for long enough. */
   async #gather(): Promise<void> {
-    if (this.#waitingItems >= itemsMax || this.#barriers.length > 0) return;
+    if (this.#waitingItems < itemsMax) await this.#wait(gatherMs);
+  }
+
+  /** Leaves the machine to who needs it more, unless somebody waits for the tables. */
+  async #rest(ms: number): Promise<void> {
+    if (this.#stopped || !this.#options.mayRest()) return;
+    this.#resting = true;
+    await this.#wait(ms);
+    this.#resting = false;
+  }
+
+  async #wait(ms: number): Promise<void> {
+    if (this.#barriers.length > 0) return;
     await new Promise<void>((resolve) => {
-      const cancel = this.#options.runtime.timer(gatherMs, resolve);
+      const cancel = this.#options.runtime.timer(ms, resolve);
       this.#hurry = () => {
         cancel();
         resolve();

@@ -300,11 +300,13 @@ export class Term {
   }
 
   #makeProjector(loader: Loader): Projector {
-    const { stores, runtime, state, cursor, onError } = this.#c;
+    const { stores, runtime, state, cursor, options, onError } = this.#c;
     return new Projector({
       store: stores.projection,
       runtime,
       cursor,
+      // A quarter of the room: a list that waits for the tables must not wait for all of a burst.
+      mayRest: () => !this.#committer.isIdle && state.documents.pendingBytes * 4 < options.unprojectedBytesMax,
       onProjected: (items, deleted, keys) => {
         for (const item of items) state.documents.settle(item);
         for (const id of deleted) state.documents.settleDeleted(id);
