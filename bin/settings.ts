@@ -200,7 +200,7 @@ export const settingsTable = {
   unprojectedBytesMax: whole(
     {
       env: 'IWD_UNPROJECTED_BYTES_MAX',
-      standard: String(64 * megabyte),
+      standard: String(128 * megabyte),
       description: 'Bytes of documents that may wait for the `work_item` table; beyond it ingest slows down (429).',
     },
     { min: megabyte, max: 64 * 1024 * megabyte },
