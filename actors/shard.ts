@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { MessagePort } from 'node:worker_threads';
 import { Gauge, Registry } from 'prom-client';
 import { reject } from '../engine/rejection.js';
+import { observeLag } from './loop-lag.js';
 import type { TenantConfig } from './ports.js';
 import type { Reply } from './request.js';
 import { Roster } from './roster.js';
@@ -23,6 +24,8 @@ export interface ShardContext {
   actorOf: (tenant: TenantConfig, context: ActorContext) => TenantActor;
   activeMax: number;
   idleMs: number;
+  /** What its stores count; the sum over all shards is shown. */
+  storeMetrics?: Registry;
 }
 
 /**
@@ -36,6 +39,8 @@ export function runShard(context: ShardContext): Promise<void> {
   registry.setDefaultLabels({ shard: String(shard) });
   const metrics = new ShardMetrics(registry, systemRuntime.now);
   measureLag(registry);
+  observeLag(registry, systemRuntime, 'shard');
+  const registries = [registry, ...(context.storeMetrics === undefined ? [] : [context.storeMetrics])];
   const send = (message: FromShard) => port.postMessage(message);
   const outbox = new Outbox(port);
   const { activeMax, idleMs } = context;
@@ -51,7 +56,7 @@ export function runShard(context: ShardContext): Promise<void> {
       if (message instanceof Uint8Array) submit(message, roster, outbox);
       else if (message.kind === 'put') roster.put(message.tenant);
       else if (message.kind === 'copy') offerCopy(roster, message.tenantId, message.port);
-      else void answer(message, roster, registry, send, resolve);
+      else void answer(message, roster, registries, send, resolve);
     });
   });
 }
@@ -73,14 +78,14 @@ function offerCopy(roster: Roster, tenantId: string, port: MessagePort): void {
 async function answer(
   question: Question & { id: number },
   roster: Roster,
-  registry: Registry,
+  registries: readonly Registry[],
   send: (message: FromShard) => void,
   stop: () => void,
 ): Promise<void> {
   const { id } = question;
   switch (question.kind) {
     case 'metrics':
-      send({ kind: 'answer', id, value: await registry.getMetricsAsJSON() });
+      send({ kind: 'answer', id, value: (await Promise.all(registries.map((one) => one.getMetricsAsJSON()))).flat() });
       break;
     case 'ready':
       send({ kind: 'answer', id, value: roster.conditions() });

@@ -33,10 +33,13 @@ export class Credentials {
   readonly #tenants: Tenants;
   readonly #people: PeopleCredentials | undefined;
   readonly #strangers = new AttemptLimit(strangerLimits);
+  readonly #onLockedOut: () => void;
 
-  constructor(tenants: Tenants, people?: PeopleCredentials) {
+  /** @param onLockedOut an address was refused for unknown credentials that it showed before. */
+  constructor(tenants: Tenants, people?: PeopleCredentials, onLockedOut: () => void = () => {}) {
     this.#tenants = tenants;
     this.#people = people;
+    this.#onLockedOut = onLockedOut;
   }
 
   /** Keys are found at once: they are what nearly every request has. */
@@ -74,7 +77,10 @@ export class Credentials {
   async #unlessStranger(from: string, find: () => Promise<Found>): Promise<Found> {
     const [address, now] = [networkOf(from), this.#people!.now()];
     const waitMs = this.#strangers.wait(address, now);
-    if (waitMs > 0) return { code: 'too-many-requests', detail: tooManyDetail, retryAfterSeconds: waitMs / 1000 };
+    if (waitMs > 0) {
+      this.#onLockedOut();
+      return { code: 'too-many-requests', detail: tooManyDetail, retryAfterSeconds: waitMs / 1000 };
+    }
     const found = await find();
     if ('code' in found && found.code === 'unauthorized') this.#strangers.fail(address, now);
     return found;

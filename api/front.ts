@@ -16,6 +16,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set before any handler runs, but for open operations. */
     caller: Caller | null;
+    /** As answered or as cut short, whichever came first. */
+    isCounted: boolean;
   }
   interface FastifyInstance {
     /**

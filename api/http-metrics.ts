@@ -1,5 +1,7 @@
-import { AggregatorRegistry, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
+import { registerCometdMetrics } from './cometd-metrics.js';
 import type { Gate } from './gate.js';
+import { bucketEnds, RequestSeries, type Series } from './request-series.js';
 
 /** The parts of prom-client's `getMetricsAsJSON` that merging touches. */
 interface Dump {
@@ -10,112 +12,132 @@ interface Dump {
   values: { labels: Record<string, string | number>; value: number; metricName?: string }[];
 }
 
-/** Upper ends of the duration's buckets, seconds. */
-const bucketEnds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
-
-/** What is counted of one route; `prom-client` hashes the labels of every observation, which cost as much as routing. */
-interface Series {
-  labels: { method: string; route: string };
-  countByCode: Map<number, number>;
-  /** Not cumulative; the last one is for what took longer than every end. */
-  countByBucket: number[];
-  sumSeconds: number;
-}
+/** What a tenant's requests came to; the guide counts each under a name of its own. */
+const outcomes: Readonly<Record<string, { help: string; has: (code: number) => boolean }>> = {
+  iwd_success_total: { help: 'Requests answered with a status below 400', has: (code) => code < 400 },
+  iwd_errors_total: { help: 'Requests answered with a status of 400 or more', has: (code) => code >= 400 },
+  iwd_client_error_total: {
+    help: 'Requests answered with 4xx: the client’s mistakes, limits',
+    has: (code) => code >= 400 && code < 500,
+  },
+  iwd_server_error_total: { help: 'Requests answered with 5xx', has: (code) => code >= 500 },
+};
 
 /**
- * The main thread's metrics, and the merge with those of the shards. prom-client's own (`iwd_process_*`,
- * `iwd_nodejs_*`, among them the event loop's lag since the last scrape) carry the prefix of all.
+ * The main thread's metrics, and the merge with those of the shards: the guide's under its names. prom-client's own
+ * (`iwd_process_*`, `iwd_nodejs_*`) carry the prefix of all.
  */
 export class HttpMetrics {
   readonly registry: Registry;
-  private readonly series = new Map<string, Map<string, Series>>();
+  private readonly series = new RequestSeries();
+  private readonly slowMs: number;
+  private closedCount = 0;
+  private readonly closed: Counter<'method' | 'path'>;
+  private readonly long: Counter;
+  private readonly lockedOut: Counter;
 
   /** `registry`: where others on this thread have put theirs; it gets ours and the default ones. */
-  constructor(gate: Gate, registry = new Registry()) {
+  constructor(gate: Gate, slowMs: number, registry = new Registry()) {
     this.registry = registry;
+    this.slowMs = slowMs;
+    const registers = [registry];
     collectDefaultMetrics({ register: registry, prefix: 'iwd_' });
-    this.addMetric(
-      'iwd_http_requests_total',
-      'Requests answered, by route template and status code',
-      'counter',
-      requestValues,
-    );
-    this.addMetric(
-      'iwd_http_request_duration_seconds',
-      'From the request’s head to the end of the answer',
-      'histogram',
-      durationValues,
-    );
+    this.addSeriesMetrics();
+    this.long = new Counter({
+      name: 'iwd_api_request_long',
+      help: 'Answers that took longer than IWD_SLOW_REQUEST; the log has each',
+      registers,
+    });
+    this.lockedOut = new Counter({
+      name: 'iwd_api_blacklist',
+      help: 'Requests refused unseen because their account or address must wait after attempts that failed',
+      registers,
+    });
+    this.closed = new Counter({
+      name: 'iwd_api_request_closed',
+      help: 'Admitted requests whose connection closed before the answer was complete',
+      labelNames: ['method', 'path'],
+      registers,
+    });
     new Gauge({
       name: 'iwd_http_requests_in_flight',
       help: 'Requests that were admitted and not yet answered',
-      registers: [registry],
+      registers,
       collect() {
         this.set(gate.inFlight);
       },
     });
+    registerCometdMetrics(registry);
   }
 
-  /** `route` is a template of ours, never what the client sent: the number of series is bounded. */
-  observe(method: string, route: string, code: number, seconds: number): void {
-    const series = this.series.get(route)?.get(method) ?? this.addSeries(method, route);
-    series.countByCode.set(code, (series.countByCode.get(code) ?? 0) + 1);
-    let bucket = 0;
-    while (bucket < bucketEnds.length && seconds > bucketEnds[bucket]!) bucket += 1;
-    series.countByBucket[bucket]! += 1;
-    series.sumSeconds += seconds;
+  /** An answer has gone out. `path` is a template of ours, `ccid` a tenant that we know or empty. */
+  observe(method: string, path: string, code: number, ccid: string, ms: number): void {
+    this.series.observe(method, path, code, ccid, ms);
+    if (ms > this.slowMs) this.long.inc();
   }
 
-  /** Prometheus text of this thread and of every shard, whose values carry the label `shard`. */
+  /** The connection of an admitted request has closed before its answer was complete. */
+  close(method: string, path: string): void {
+    this.closedCount += 1;
+    this.closed.inc({ method, path });
+  }
+
+  /** Somebody must wait after attempts that failed, and was refused. */
+  refuseLockedOut(): void {
+    this.lockedOut.inc();
+  }
+
+  /** Prometheus text of this thread and of every shard; series that differ in no label are added up. */
   async text(shards: object[][]): Promise<string> {
     const own = (await this.registry.getMetricsAsJSON()) as unknown as Dump[];
-    const dumps = (shards as Dump[][]).map((dump, index) => dump.map((metric) => labelled(metric, index)));
-    // With the shard's label every series exists once, so that `sum` keeps each as it is.
-    const merged = [own, ...dumps].map((dump) => dump.map((metric) => ({ ...metric, aggregator: 'sum' })));
+    const merged = [own, ...(shards as Dump[][])].map((dump) =>
+      dump.map((metric) => ({ ...metric, aggregator: 'sum' })),
+    );
     return AggregatorRegistry.aggregate(merged as unknown as object[]).metrics();
   }
 
-  private addSeries(method: string, route: string): Series {
-    const countByBucket = new Array<number>(bucketEnds.length + 1).fill(0);
-    const series: Series = { labels: { method, route }, countByCode: new Map(), countByBucket, sumSeconds: 0 };
-    const methods = this.series.get(route) ?? new Map<string, Series>();
-    this.series.set(route, methods.set(method, series));
-    return series;
+  private addSeriesMetrics(): void {
+    this.addMetric('iwd_request_total', 'Requests, answered or cut short', 'counter', () => {
+      let value = this.closedCount;
+      for (const { count } of this.series) value += count;
+      return [{ labels: {}, value }];
+    });
+    for (const [name, { help, has }] of Object.entries(outcomes))
+      this.addMetric(name, `${help}, by tenant`, 'counter', () => countsByTenant(this.series, has));
+    this.addMetric('iwd_api_request_total', 'Requests answered', 'counter', () =>
+      [...this.series].map(({ labels, count }) => ({ labels, value: count })),
+    );
+    const duration = 'iwd_api_request_duration_milliseconds';
+    this.addMetric(duration, 'From the request’s head to the end of the answer', 'histogram', () =>
+      [...this.series].flatMap((series) => durationValues(series, duration)),
+    );
   }
 
   /** A metric that reads our own counters when it is scraped: all that a registry asks of one is `get`. */
-  private addMetric(
-    name: string,
-    help: string,
-    type: string,
-    valuesOf: (series: Series, name: string) => Dump['values'],
-  ): void {
-    const get = async (): Promise<Dump> => {
-      const all = [...this.series.values()].flatMap((methods) => [...methods.values()]);
-      return { name, help, type, aggregator: 'sum', values: all.flatMap((series) => valuesOf(series, name)) };
-    };
+  private addMetric(name: string, help: string, type: string, values: () => Dump['values']): void {
+    const get = async (): Promise<Dump> => ({ name, help, type, aggregator: 'sum', values: values() });
     this.registry.registerMetric({ name, get } as unknown as Metric);
   }
 }
 
-function requestValues({ labels, countByCode }: Series): Dump['values'] {
-  return [...countByCode].map(([code, value]) => ({ labels: { ...labels, code }, value }));
+/** A tenant that was heard of has each count, also the zeros: the first error is a change that can be seen. */
+function countsByTenant(all: Iterable<Series>, has: (code: number) => boolean): Dump['values'] {
+  const counts = new Map<string, number>([['', 0]]);
+  for (const { labels, count } of all) {
+    counts.set(labels.ccid, (counts.get(labels.ccid) ?? 0) + (has(labels.code) ? count : 0));
+  }
+  return [...counts].map(([ccid, value]) => ({ labels: { ccid }, value }));
 }
 
-function durationValues({ labels, countByBucket, sumSeconds }: Series, name: string): Dump['values'] {
-  let count = 0;
+function durationValues({ labels, countByBucket, count, sumMs }: Series, name: string): Dump['values'] {
+  let below = 0;
   const buckets = [...bucketEnds, '+Inf'].map((le, index) => {
-    count += countByBucket[index]!;
-    return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: count };
+    below += countByBucket[index]!;
+    return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: below };
   });
   return [
     ...buckets,
-    { metricName: `${name}_sum`, labels, value: sumSeconds },
+    { metricName: `${name}_sum`, labels, value: sumMs },
     { metricName: `${name}_count`, labels, value: count },
   ];
-}
-
-function labelled(metric: Dump, shard: number): Dump {
-  const values = metric.values.map((value) => ({ ...value, labels: { shard: String(shard), ...value.labels } }));
-  return { ...metric, values };
 }

@@ -23,13 +23,20 @@ export class PasswordSignIn {
   readonly #store: PeopleStore;
   readonly #passwords: Passwords;
   readonly #now: () => number;
+  readonly #onLockedOut: () => void;
   readonly #accounts = new AttemptLimit(accountLimits);
   readonly #addresses = new AttemptLimit(addressLimits);
 
-  constructor(store: PeopleStore, passwords: Passwords, now: () => number = Date.now) {
+  constructor(
+    store: PeopleStore,
+    passwords: Passwords,
+    now: () => number = Date.now,
+    onLockedOut: () => void = () => {},
+  ) {
     this.#store = store;
     this.#passwords = passwords;
     this.#now = now;
+    this.#onLockedOut = onLockedOut;
   }
 
   async check(given: Given, from: string): Promise<Person | Problem> {
@@ -54,7 +61,10 @@ export class PasswordSignIn {
   ): Promise<Person | Problem> {
     const now = this.#now();
     const waitMs = Math.max(this.#accounts.wait(account, now), this.#addresses.wait(address, now));
-    if (waitMs > 0) return tooManyAttempts(waitMs);
+    if (waitMs > 0) {
+      this.#onLockedOut();
+      return tooManyAttempts(waitMs);
+    }
     this.#accounts.fail(account, now);
     this.#addresses.fail(address, now);
     let outcome: Person | Problem;

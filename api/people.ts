@@ -38,7 +38,8 @@ export class People {
   readonly sessionMsMax: number;
   readonly #sweep: NodeJS.Timeout;
 
-  constructor(options: PeopleOptions) {
+  /** @param onLockedOut somebody was refused for attempts that failed before. */
+  constructor(options: PeopleOptions, onLockedOut: () => void = () => {}) {
     const { store, sessionStore, oidc, now } = options;
     this.store = store;
     this.sessionStore = sessionStore;
@@ -48,7 +49,7 @@ export class People {
     this.sessions = new Sessions(sessionStore, options, now);
     this.cookies = new SessionCookies(options.publicUrl);
     this.hashes = new Passwords(options.strength);
-    this.passwords = oidc ? undefined : new PasswordSignIn(store, this.hashes, now);
+    this.passwords = oidc ? undefined : new PasswordSignIn(store, this.hashes, now, onLockedOut);
     this.oidc =
       oidc &&
       new OidcSignIn({ issuer: new Issuer(oidc, now), names: oidc.claims, people: store, sessions: sessionStore }, now);

@@ -64,16 +64,17 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const settings = { ...apiDefaults, ...options.settings };
   const loop = options.loop ?? new EventLoopDelay();
   const gate = new Gate(settings, loop);
-  const metrics = new HttpMetrics(gate, options.registry);
+  const metrics = new HttpMetrics(gate, settings.slowMs, options.registry);
   const { engine, limits, tenants, simulations, logger, clusterAudit, tenantRegistry: registry } = options;
   const yaml = new YamlPool();
-  const people = options.people && new People(options.people);
+  const people = options.people && new People(options.people, () => metrics.refuseLockedOut());
   const shared = { settings, gate, metrics, yaml, logger };
   const front: Front = { ...shared, engine, limits, clusterAudit, tenants, people, simulations, registry };
   const server = fastify(fastifyOptions(front));
   server.server.maxConnections = settings.connectionsMax;
   server.removeAllContentTypeParsers();
   server.decorateRequest('caller', null);
+  server.decorateRequest('isCounted', false);
   server.decorate('drain', () => gate.drain());
   server.setErrorHandler((error: FastifyError, request, reply) => sendProblem(reply, problemOf(error, request, front)));
   server.setNotFoundHandler(refuseUnknown);
@@ -208,7 +209,7 @@ function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
 
 function addHooks(server: FastifyInstance, front: Front): void {
   const { gate, limits, tenants, people, metrics, settings, logger } = front;
-  const credentials = new Credentials(tenants, people);
+  const credentials = new Credentials(tenants, people, () => metrics.refuseLockedOut());
   const rates = new RateLimiter();
   server.addHook('onRequest', (request, reply, done) => {
     addCommonHeaders(request, reply);
@@ -223,7 +224,7 @@ function addHooks(server: FastifyInstance, front: Front): void {
     }
     const { operation } = request.routeOptions.config;
     if (!operation || operation.service) return done();
-    if (operation.access === 'open') return answer(admit(reply, operation));
+    if (operation.access === 'open') return answer(admit(request, reply, operation));
     const found = credentials.of(request);
     // Keys, which nearly all requests have, are found at once and cost no turn of the loop.
     if (!(found instanceof Promise)) return answer(authorize(request, reply, operation, found));
@@ -244,7 +245,9 @@ function addHooks(server: FastifyInstance, front: Front): void {
   ): Problem | undefined {
     if ('code' in found) return found;
     request.caller = { ...found, from: request.ip };
-    return refusalOf(found, operation.access) ?? limit(request, reply, found.tenantId) ?? admit(reply, operation);
+    return (
+      refusalOf(found, operation.access) ?? limit(request, reply, found.tenantId) ?? admit(request, reply, operation)
+    );
   }
 
   /** Before the body is read: what is refused here costs as little as it can. */
@@ -259,22 +262,30 @@ function addHooks(server: FastifyInstance, front: Front): void {
     return problem ?? overloadOf(limits.overloadMs(tenantId));
   }
 
-  function admit(reply: FastifyReply, operation: Operation): Problem | undefined {
+  function admit(request: FastifyRequest, reply: FastifyReply, operation: Operation): Problem | undefined {
     // Gone while its session was looked up: `close` has been, and will not come again.
     if (reply.raw.destroyed) return gone;
     const bulk = operation.body?.kind === 'stream';
     const problem = gate.admit(bulk);
     // `close` comes once for every response, also for one whose client has gone.
-    if (!problem) reply.raw.on('close', bulk ? leaveBulk : leave);
+    if (!problem) reply.raw.on('close', () => leave(request, bulk));
     return problem;
   }
-  const leave = () => gate.leave(false);
-  const leaveBulk = () => gate.leave(true);
+
+  function leave(request: FastifyRequest, bulk: boolean): void {
+    gate.leave(bulk);
+    if (request.isCounted) return;
+    request.isCounted = true;
+    metrics.close(request.method, request.routeOptions.url ?? 'none');
+  }
 
   server.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     const ms = reply.elapsedTime;
-    metrics.observe(request.method, route, reply.statusCode, ms / 1000);
+    if (!request.isCounted) {
+      request.isCounted = true;
+      metrics.observe(request.method, route, reply.statusCode, request.caller?.tenantId ?? '', ms);
+    }
     if (logger) {
       // A probe that hears 503 has its answer; it comes every second while a server starts.
       const isProbe = request.caller === null && reply.statusCode === 503;

@@ -251,11 +251,24 @@ describe('sessions', { skip: missing('TEST_DATABASE_URL') }, () => {
   test('an address that shows many unknown sessions is not looked up for ever', async () => {
     const browser = world.browser();
     const codes: number[] = [];
+    const blacklisted = async () => {
+      const { body } = await world.server.inject({ url: '/metrics' });
+      return Number(/^iwd_api_blacklist (\d+)$/m.exec(body)![1]);
+    };
+    const before = await blacklisted();
     for (let n = 0; n < 60; n++) {
       browser.cookies.set('iwd-session', Buffer.from(String(n).padEnd(32, '-')).toString('base64url').slice(0, 43));
       codes.push((await browser.ask('GET', item)).statusCode);
     }
     assert.equal(codes.indexOf(429), 51);
+    const refused = codes.filter((code) => code === 429).length;
+    assert.equal((await blacklisted()) - before, refused);
+    // A password that is tried too often is another lock, counted by the same name.
+    await world.add({ name: 'ada' });
+    const guesses: number[] = [];
+    for (let n = 0; n < 8; n++) guesses.push((await browser.signIn('ada', 'wrong')).statusCode);
+    const held = guesses.filter((code) => code === 429).length;
+    assert.deepEqual([held > 0, (await blacklisted()) - before], [true, refused + held]);
   });
 
   test('neither token nor password stands anywhere in the registry', async () => {

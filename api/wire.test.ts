@@ -126,10 +126,17 @@ test('a client that goes away before its answer frees its place', async () => {
   socket.write(`GET /iwd/v3/workitems/${itemId} HTTP/1.1\r\nHost: x\r\nx-api-key: k\r\n\r\n`);
   await arrived.promise;
   assert.match(await metric('iwd_http_requests_in_flight'), / 1$/);
+  const closed = 'iwd_api_request_closed{method="GET",path="/iwd/v3/workitems/:id"}';
+  const requests = () => metric('iwd_request_total').then((line) => Number(line.split(' ')[1]));
+  assert.equal(await metric(closed), '');
+  const before = await requests();
   socket.destroy();
   for (let turn = 0; turn < 1000 && !/ 0$/.test(await metric('iwd_http_requests_in_flight')); turn++);
   assert.match(await metric('iwd_http_requests_in_flight'), / 0$/);
   answer.fire({ status: 200, json: '{}' });
+  assert.match(await metric(closed), / 1$/);
+  assert.ok((await requests()) > before);
+  assert.equal(await metric('iwd_api_request_total{method="GET",path="/iwd/v3/workitems/:id",code="200"'), '');
 });
 
 test('a bulk body in many small pieces is answered line by line, in order', async () => {

@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
+import { Registry } from 'prom-client';
 import { Client } from '../actors/client.js';
+import { observeLag } from '../actors/loop-lag.js';
 import { type ActorOptions, defaultOptions } from '../actors/options.js';
 import { pause, systemRuntime } from '../actors/runtime.js';
 import { Simulator } from '../actors/simulator.js';
@@ -71,7 +73,10 @@ async function serve(settings: Settings): Promise<void> {
       timeoutMs: settings.whatIfTimeoutMs,
     });
     stops.push(() => simulator.close());
+    const metrics = new Registry();
+    observeLag(metrics, systemRuntime, 'main');
     const server = buildServer({
+      registry: metrics,
       engine: client,
       limits: client,
       simulations: simulator,
@@ -84,6 +89,7 @@ async function serve(settings: Settings): Promise<void> {
         requestTimeoutMs: settings.requestTimeoutMs,
         inFlightMax: settings.inFlightMax,
         loopDelayMsMax: settings.eventLoopLagMaxMs,
+        slowMs: settings.slowRequestMs,
         metricsToken: settings.metricsToken,
         trustedProxies: settings.trustedProxies,
         databaseHosts: settings.databaseHosts,

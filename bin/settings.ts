@@ -274,6 +274,14 @@ export const settingsTable = {
     },
     { min: 'PT0.1S', max: 'PT10M' },
   ),
+  slowRequestMs: duration(
+    {
+      env: 'IWD_SLOW_REQUEST',
+      standard: 'PT1S',
+      description: 'A request that takes longer is logged as a warning and counted by `iwd_api_request_long`.',
+    },
+    { min: 'PT0.001S', max: 'PT10M' },
+  ),
   eventLoopLagMaxMs: duration(
     {
       env: 'IWD_EVENT_LOOP_LAG_MAX',

@@ -12,7 +12,7 @@ test('a stale table is replaced by one that names the labels, and nothing else',
   const [begin, end] = readFileSync(documentPath, 'utf8').match(/<!-- \/?metrics.*-->/g)!;
   const changed = await withMetrics(`before\n${begin}\n| \`iwd_gone\` |\n${end}\nafter\n`);
   assert.match(changed, /^before\n<!-- metrics[\s\S]*\n<!-- \/metrics -->\nafter\n$/);
-  assert.match(changed, /\| `iwd_http_requests_total` \| counter \| `method`, `route`, `code` \|/);
+  assert.match(changed, /\| `iwd_api_request_total` \| counter \| `method`, `path`, `code`, `ccid` \|/);
   assert.match(changed, /\| `iwd_open_items` \| gauge \| `shard`, `tenant`, `status` \|/);
   assert.doesNotMatch(changed, /iwd_gone/);
   await assert.rejects(withMetrics('no markers'), /needs the lines/);

@@ -2,10 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Metric, Registry } from 'prom-client';
+import { observeLag } from '../actors/loop-lag.js';
+import { systemRuntime } from '../actors/runtime.js';
 import { measureLag } from '../actors/shard.js';
 import { ShardMetrics } from '../actors/tenant-metrics.js';
 import { Gate } from '../api/gate.js';
 import { HttpMetrics } from '../api/http-metrics.js';
+import { DatabaseMetrics } from '../stores/postgres/database-metrics.js';
+import { RedisMetrics } from '../stores/redis/redis-metrics.js';
 import { root } from './imports-check.js';
 
 /** Writes the table of our metrics between two markers of `docs/operations.md`; its test fails when the table is stale. */
@@ -41,16 +45,22 @@ async function describe(registry: Registry, shardLabels: string[]): Promise<Desc
 /** The table in Markdown: one row a metric, the front's first. */
 export async function metricsMarkdown(): Promise<string> {
   const gate = new Gate({ inFlightMax: 1, bulkInFlightMax: 1, loopDelayMsMax: 1 }, { p99Ms: () => 0 });
-  const http = new HttpMetrics(gate);
-  http.observe('GET', '/queue', 200, 0);
+  const http = new HttpMetrics(gate, 1000);
+  http.observe('GET', '/queue', 200, 'acme', 0);
   const shard = new Registry();
   new ShardMetrics(shard, () => 0);
   measureLag(shard);
-  const all = [...(await describe(http.registry, [])), ...(await describe(shard, ['shard']))];
-  const rows = all.map(
-    ({ name, type, help, labels }) =>
-      `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
-  );
+  observeLag(shard, systemRuntime, 'shard');
+  const stores = new Registry();
+  new DatabaseMetrics(stores);
+  new RedisMetrics(stores);
+  const all = await Promise.all([describe(http.registry, []), describe(shard, ['shard']), describe(stores, [])]);
+  const rows = all
+    .flat()
+    .map(
+      ({ name, type, help, labels }) =>
+        `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
+    );
   return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows].join('\n');
 }
 

@@ -217,9 +217,15 @@ test('health, metrics and the OpenAPI document are there', async () => {
     'iwd_commit_events',
     'iwd_queue_length',
     'iwd_open_items',
+    'iwd_eventloop_lag_seconds_count\\{thread="main"\\} [1-9]',
+    'iwd_eventloop_lag_seconds_count\\{.*thread="shard".*\\} [1-9]',
+    'iwd_success_total\\{ccid="demo"\\} [1-9]',
+    'iwdTenantDB_db_success_total\\{.*command="INSERT".*\\} [1-9]',
+    'iwd_redis_connections_ready ',
   ]) {
     assert.match(metrics, new RegExp(`^${name}`, 'm'));
   }
+  assert.doesNotMatch(metrics, /^iwd(TenantDB|_redis)_.*shard=/m, 'what the guide has no shard for is added up');
   const openapi = (await (await fetch(`${server.url}/openapi.json`)).json()) as { openapi: string };
   assert.match(openapi.openapi, /^3\.1/);
 });

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { connect, type Dialer, type Timeouts } from './connection.js';
+import type { DatabaseMetrics } from './database-metrics.js';
 
 const pauseMsMin = 50;
 const pauseMsMax = 1000;
@@ -25,6 +26,11 @@ export class NotYet extends Error {
  */
 export class PatientDialer implements Dialer {
   readonly #failing = new Map<string, Failing>();
+  readonly #metrics: DatabaseMetrics | undefined;
+
+  constructor(metrics?: DatabaseMetrics) {
+    this.#metrics = metrics;
+  }
 
   /** @throws {NotYet} without an attempt; else whatever the attempt failed of. */
   async dial(databaseUrl: string, timeouts: Timeouts): Promise<pg.Client> {
@@ -34,7 +40,8 @@ export class PatientDialer implements Dialer {
       failing.trying = true;
     }
     try {
-      const client = await connect(databaseUrl, timeouts);
+      const open = () => connect(databaseUrl, timeouts);
+      const client = await (this.#metrics?.opened(databaseUrl, open) ?? open());
       this.#failing.delete(databaseUrl);
       return client;
     } catch (error) {

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { destroy, NotSent, readTimeouts, type Timeouts } from './connection.js';
+import type { DatabaseMetrics } from './database-metrics.js';
 import { PatientDialer, serverOf } from './dialer.js';
 
 export interface SessionPoolOptions {
@@ -43,7 +44,7 @@ interface Server {
  * has been idle for the longest. **Invariant:** a session on which a query ended without an answer is never used again.
  */
 export class SessionPool {
-  readonly dialer = new PatientDialer();
+  readonly dialer: PatientDialer;
   readonly #options: SessionPoolOptions;
   readonly #servers = new Map<string, Server>();
   /** The server of each database that is in use. */
@@ -51,8 +52,9 @@ export class SessionPool {
   readonly #sweep: NodeJS.Timeout;
   #closed = false;
 
-  constructor(options: Partial<SessionPoolOptions> = {}) {
+  constructor(options: Partial<SessionPoolOptions> = {}, metrics?: DatabaseMetrics) {
     this.#options = { ...defaults, ...options };
+    this.dialer = new PatientDialer(metrics);
     this.#sweep = setInterval(() => this.#closeIdle(), sweepMs).unref();
   }
 

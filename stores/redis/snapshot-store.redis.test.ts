@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Redis } from 'ioredis';
+import { Registry } from 'prom-client';
 import { findRedisServer, freePort, type RedisServer, startRedisServer } from '../conformance/redis-server.js';
 import { manifestOf, pattern, snapshotConformance } from '../conformance/snapshot.js';
 import { missing } from '../conformance/test-database.js';
+import { RedisMetrics } from './redis-metrics.js';
 import { openRedisSnapshots, type RedisSnapshots } from './snapshot-store.js';
 
 const opened: RedisSnapshots[] = [];
@@ -96,6 +98,39 @@ describe('redis in trouble', { skip: noServer, timeout: 60_000 }, () => {
     await failsQuickly(() => store.load('demo'));
     await start([], server.port);
     await eventually(async () => assert.equal(await store.load('demo'), undefined));
+  });
+
+  test('connections, how long they took and what failed are counted from first to last', async () => {
+    const registry = new Registry();
+    const metrics = new RedisMetrics(registry);
+    const value = async (name: string) =>
+      Number(new RegExp(`^iwd_redis_${name} (\\S+)$`, 'm').exec(await registry.metrics())![1]);
+    const states = async () => [
+      await value('connections_established'),
+      await value('connections_ready'),
+      await value('connections_reconnecting'),
+    ];
+    const text = await registry.metrics();
+    for (const state of ['established', 'reconnecting', 'ready'])
+      assert.match(text, new RegExp(`^# TYPE iwd_redis_connections_${state} gauge$`, 'm'));
+    assert.match(text, /^# TYPE iwd_redis_duration_until_ready histogram$/m);
+    assert.match(text, /^# TYPE iwd_redis_errors_total counter$/m);
+    assert.deepEqual([await states(), await value('errors_total')], [[0, 0, 0], 0]);
+    const server = await start();
+    const store = openRedisSnapshots(server.url, metrics);
+    opened.push(store);
+    await store.save(largeManifest, large);
+    assert.deepEqual([await states(), await value('errors_total')], [[1, 1, 0], 0]);
+    assert.equal(await value('duration_until_ready_count'), 1);
+    await server.stop();
+    await failsQuickly(() => store.load('demo'));
+    await eventually(async () => assert.deepEqual(await states(), [0, 0, 1]));
+    assert.ok((await value('errors_total')) >= 1);
+    await start([], server.port);
+    await eventually(() => store.save(largeManifest, large));
+    assert.deepEqual([await states(), await value('duration_until_ready_count')], [[1, 1, 0], 2]);
+    await store.close();
+    await eventually(async () => assert.deepEqual(await states(), [0, 0, 0]));
   });
 
   test('a server that hangs fails the save within the time-out', async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type ChainableCommander, Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { SnapshotManifest, SnapshotStore } from '../../actors/ports.js';
+import type { RedisMetrics } from './redis-metrics.js';
 
 /** One value; Redis works on one command at a time, so a large one would stall every other client. */
 const pieceBytesMax = 256 * 1024;
@@ -29,19 +30,24 @@ export interface RedisSnapshots extends SnapshotStore {
  * first one's scheme and credentials hold for all nodes). Redis being away shows only as a rejected save or load, within
  * 2 seconds; the client goes on trying to reconnect in the background.
  */
-export function openRedisSnapshots(url: string): RedisSnapshots {
+export function openRedisSnapshots(url: string, metrics?: RedisMetrics): RedisSnapshots {
   const client = connect(url.split(',').map((node) => node.trim()));
   // Every command in flight fails by itself; without a listener ioredis prints each failed attempt to connect.
   client.on('error', () => {});
+  metrics?.watch(client);
   // One save at a time: two that overlap would not see each other's generation and leave one behind.
   let tail: Promise<void> = Promise.resolve();
   return {
     save(manifest, chunks) {
       const saved = tail.then(() => save(client, manifest, chunks));
-      tail = saved.catch(() => {});
+      tail = saved.catch(() => metrics?.failed());
       return saved;
     },
-    load: (tenantId) => load(client, tenantId),
+    load(tenantId) {
+      const loaded = load(client, tenantId);
+      loaded.catch(() => metrics?.failed());
+      return loaded;
+    },
     close: async () => client.disconnect(),
   };
 }
