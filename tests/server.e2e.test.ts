@@ -210,6 +210,7 @@ test('100 requests at once with one Idempotency-Key make one item, with another 
 test('health, metrics and the OpenAPI document are there', async () => {
   for (const path of ['/livez', '/readyz', '/healthz'])
     assert.equal((await fetch(server.url + path)).status, 200, path);
+  assert.equal((await call(server, 'POST', '/workitems', { captureId: 'counted' })).status, 201);
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   for (const name of [
     'iwd_shard_eventloop_lag_seconds',
