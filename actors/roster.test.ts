@@ -133,6 +133,27 @@ test('a passive tenant is woken for what falls due, and retires again', async ()
   await town.until('t', 'passive');
 });
 
+test('a passive tenant with a retention is woken once a day, deletes what is due, and retires again', async () => {
+  const town = new Town(5, 60_000);
+  town.put('t');
+  const categories = [{ id: 'all', parent: null, name: 'All', rule: 'true', retention: 'PT12H' }];
+  const body = new TextEncoder().encode(JSON.stringify({ categories }));
+  assert.equal(codeOf(await town.ask('t', { op: 'putSettings', kind: 'categories', body })), 200);
+  const { id } = bodyOf(await town.ask('t', item('a')));
+  assert.equal(codeOf(await town.ask('t', { op: 'command', name: 'complete', id })), 200);
+  const { database } = town.world('postgres://t');
+  const epochs: number[] = [];
+  for (let hour = 0; hour < 72; hour++) {
+    await town.runtime.pass(3_600_000);
+    assert.equal(town.condition('t'), 'passive');
+    epochs.push(database.lease.epoch);
+    if (hour === 11) assert.equal(database.items.size, 1, 'not before its time');
+  }
+  assert.equal(database.items.size, 0);
+  const terms = new Set(epochs).size;
+  assert.ok(terms >= 3 && terms <= 5, `${terms} terms in three days`);
+});
+
 test('somebody who asks while the tenant puts its things away is answered', async () => {
   for (let delayMs = 0; delayMs < 60; delayMs += 3) {
     const town = new Town(1);

@@ -10,6 +10,7 @@ import { type ActorOptions, bulkPatience } from './options.js';
 import type { Lease, Owner, Runtime, TenantQuotas, TenantStores } from './ports.js';
 import { recover } from './recovery.js';
 import type { Reply, Request } from './request.js';
+import type { SweepPlan } from './retention.js';
 import { pause } from './runtime.js';
 import { SnapshotKeeper } from './snapshot-keeper.js';
 import { offerState } from './state-sender.js';
@@ -73,6 +74,7 @@ export class TenantActor {
   readonly #mailbox: Mailbox<Entry>;
   readonly #backlog: Backlog;
   readonly #bounds = { openItemsMax: Number.POSITIVE_INFINITY };
+  readonly #sweepPlan: SweepPlan = { dueAt: undefined };
   readonly #metrics: TenantMetrics;
   readonly #newId: () => string;
   readonly #waitingRoom: WaitingRoom;
@@ -124,7 +126,7 @@ export class TenantActor {
 
   /** When a passive tenant has to be started although nobody asks: something falls due. 0: that is not known. */
   get wakeAt(): Instant {
-    return this.#term?.state.deadlines.earliest ?? this.#wakeAt;
+    return this.#term?.wakeAt ?? this.#wakeAt;
   }
 
   /** Since when nothing has happened to the tenant, by the monotonic clock. */
@@ -242,8 +244,7 @@ export class TenantActor {
     const { runtime, log } = this.#c;
     this.#mode = 'retiring';
     this.#acknowledgedSeq = Math.max(this.#acknowledgedSeq, term.durableSeq);
-    // What is under way goes on as soon as there is a place again.
-    this.#wakeAt = term.hasOwnWork ? 0 : term.state.deadlines.earliest;
+    this.#wakeAt = term.wakeAt;
     const { counts, queueLength, epoch } = this.#reading();
     this.#lastReading = { counts: [...(counts as Int32Array)], queueLength, epoch };
     this.#snapshots.stop();
@@ -438,6 +439,7 @@ export class TenantActor {
       mailbox: this.#mailbox,
       newId: this.#newId,
       bounds: this.#bounds,
+      sweepPlan: this.#sweepPlan,
       metrics: this.#metrics,
       onEnd: (end) => {
         endBefore(new Error(`the term ended: ${end.cause}: ${end.detail}`));

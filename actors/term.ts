@@ -25,7 +25,7 @@ import type { CommitOutcome, Lease, Runtime, TenantStores } from './ports.js';
 import { Projector } from './projector.js';
 import { Reads } from './reads.js';
 import type { Answer, Reply, Request } from './request.js';
-import { Retention } from './retention.js';
+import { Retention, type SweepPlan } from './retention.js';
 import { Subjects } from './subjects.js';
 import type { TenantMetrics } from './tenant-metrics.js';
 
@@ -65,6 +65,7 @@ export interface TermContext {
   newId: () => string;
   /** The tenant's quotas as they stand. */
   bounds: { readonly openItemsMax: number };
+  sweepPlan: SweepPlan;
   metrics: TenantMetrics;
   onEnd: (end: TermEnd) => void;
   onError: (message: string, error: unknown) => void;
@@ -166,6 +167,7 @@ export class Term {
       state,
       projection: stores.projection,
       runtime,
+      plan: context.sweepPlan,
       submit: (request) => this.#askInTurn(request),
       onError,
     });
@@ -210,9 +212,15 @@ export class Term {
     );
   }
 
-  /** Whether it has work of its own under way, beside what it was asked for: bulk actions. */
+  /** Whether it has work of its own under way, beside what it was asked for: bulk actions, a sweep of the retention. */
   get hasOwnWork(): boolean {
-    return this.#bulkRunner.isBusy;
+    return this.#bulkRunner.isBusy || this.#retention.isBusy;
+  }
+
+  /** When the tenant must be in memory though nobody asks. What is under way goes on as soon as there is a place. */
+  get wakeAt(): Instant {
+    if (this.#bulkRunner.isBusy) return 0;
+    return Math.min(this.#c.state.deadlines.earliest, this.#retention.wakeAt);
   }
 
   /** Everybody who was taken from the mailbox and has no answer yet, in order. */

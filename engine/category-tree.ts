@@ -19,6 +19,16 @@ export interface CategorySettings extends ClockSettings {
   readonly dueAfterMs?: number;
 }
 
+/**
+ * A part of the tree in which one retention holds: the category at `path` and all below it, whether they still exist or
+ * not, but for those in and below `except`, where another one holds.
+ */
+export interface RetainedPart {
+  readonly path: string;
+  readonly retentionMs: number;
+  readonly except: readonly string[];
+}
+
 export type Verdict = { path: string; rule: string } | { error: string };
 
 interface Category extends CategorySettings {
@@ -37,6 +47,8 @@ export class CategoryTree {
    * when it was written to the journal, and an errorheld one is in none.
    */
   readonly personal: Personal;
+  /** Where items are deleted some time after their end. */
+  readonly retained: readonly RetainedPart[];
   readonly #roots: readonly Category[];
   readonly #byPath = new Map<string, Category>();
   readonly #readsAttributes: boolean;
@@ -46,6 +58,7 @@ export class CategoryTree {
     this.personal = personalOf(documents);
     this.#roots = roots;
     this.#index(roots);
+    this.retained = retainedParts(roots, undefined);
     this.#readsAttributes = [...this.#byPath.values()].some((category) => category.rule?.readsAttributes);
   }
 
@@ -102,6 +115,19 @@ export class CategoryTree {
 function personalOf(documents: readonly CategoryDocument[]): Personal {
   const keys = new Set([subjectKeyDefault, ...documents.flatMap(({ subjectKeys }) => subjectKeys ?? [])]);
   return { keys: [...keys], paths: [...new Set(documents.flatMap(({ pii }) => pii ?? []))] };
+}
+
+/** The parts below a category in which another retention holds than in itself. */
+function retainedParts(
+  level: readonly Category[],
+  above: { retentionMs: number; except: string[] } | undefined,
+): RetainedPart[] {
+  return level.flatMap(({ path, retentionMs, children }) => {
+    if (retentionMs === undefined || retentionMs === above?.retentionMs) return retainedParts(children, above);
+    above?.except.push(path);
+    const part = { path, retentionMs, except: [] };
+    return [part, ...retainedParts(children, part)];
+  });
 }
 
 function firstMatch(level: readonly Category[], view: RuleView): Category | undefined {
