@@ -41,6 +41,8 @@ export class ShardMetrics {
       labelNames: ['outcome'],
       registers,
     });
+    // Present before they happen: the first unknown outcome is then a change that an alert sees.
+    for (const outcome of ['committed', 'lost', 'refused', 'unknown']) this.commits.inc({ outcome }, 0);
     this.commitSize = new Histogram({
       name: 'iwd_commit_events',
       help: 'Events of one commit',

@@ -5,13 +5,15 @@ import { basename, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { settingsTable } from '../../bin/settings.js';
 import { root } from '../../scripts/imports-check.js';
+import { ruleFaults } from './rules.js';
 import { toolPath } from './tools.js';
 
 const help = `npm run test:chart [-- --update]
 
 Checks charts/iwd with the real tools: helm lint --strict, helm template for the guide's sample files and for a matrix of
 values, each rendered object against the strict schemas of Kubernetes, the samples against their golden files, settings
-against the server's own table, the Dockerfile by hadolint. Installs what the machine lacks (Go and Python are needed).
+against the server's own table, the alerts by promtool, the Dockerfile by hadolint. Installs what the machine lacks (Go
+and Python are needed, and root for promtool).
 
   --update  writes the golden files anew`;
 
@@ -27,7 +29,13 @@ const matrix: Record<string, readonly string[]> = {
   'own Postgres, two pods': ['postgres.host=pg', 'postgres.password=p', 'replicaCount=2'],
   'everything on': [
     ...['postgres.host=pg', 'postgres.ssl=true', 'hpa.enabled=true', 'podDisruptionBudget.enabled=true'],
-    ...['networkPolicies.enabled=true', 'serviceAccount.create=true', 'monitoring.enabled=true'],
+    ...[
+      'networkPolicies.enabled=true',
+      'serviceAccount.create=true',
+      'monitoring.enabled=true',
+      'monitoring.alarms=true',
+      'alerts.labels.release=kube',
+    ],
     ...[
       'redis.nodes=redis://a:6380\\,redis://b:6380',
       'redis.enableTLS=true',
@@ -53,6 +61,9 @@ const refused: [string, RegExp][] = [
   ['deploymentType=StatefulSet', /deploymentType/],
   ['terminationGracePeriodSeconds=5', /terminationGracePeriodSeconds/],
   ['hpa.targetCPUPercent=0', /targetCPUPercent/],
+  ['alerts.errorRate.for=soon', /alerts\.errorRate\.for/],
+  ['alerts.errorRate.metric=up', /alerts\.errorRate\.metric/],
+  ['alerts.memory.threshold=1', /threshold/],
 ];
 
 /** Kinds of the Prometheus operator, which Kubernetes itself has no schema for. */
@@ -134,6 +145,12 @@ function checkRefusals(): void {
   }
 }
 
+function checkRules(folder: string): void {
+  const { out, error } = template(['--set', 'monitoring.alarms=true', '--show-only', 'templates/prometheus-rule.yaml']);
+  const { what, faults: found } = ruleFaults(out, join(chart, 'rules-test'), folder);
+  check(what, found.length === 0, [...found, error].join('\n'));
+}
+
 function checkDockerfile(): void {
   const { status, stdout, stderr } = spawnSync(toolPath('hadolint'), [join(root, 'Dockerfile')], { encoding: 'utf8' });
   check('hadolint Dockerfile', status === 0, stdout + stderr);
@@ -160,6 +177,7 @@ function main(): void {
     validate(name, out, folder);
   }
   checkRefusals();
+  checkRules(folder);
   checkDockerfile();
   rmSync(folder, { recursive: true });
   if (faults.length === 0) return;
