@@ -71,6 +71,11 @@ export class BulkRunner {
     for (const action of this.#waiting) if (action.id === id) action.state = 'cancelled';
   }
 
+  /** What was written for the action is erased: it is not written to any further item. */
+  erased({ id, arguments: given, filter }: Pick<BulkAction, 'id' | 'arguments' | 'filter'>): void {
+    for (const action of this.#waiting) if (action.id === id) Object.assign(action, { arguments: given, filter });
+  }
+
   /** Nothing is begun any more; what is under way is for the next term. */
   close(): void {
     this.#closed = true;

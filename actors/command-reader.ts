@@ -26,6 +26,7 @@ type Writing = Extract<
       | 'putFilter'
       | 'deleteFilter'
       | 'eraseItems'
+      | 'eraseFilters'
       | 'note';
   }
 >;
@@ -62,6 +63,8 @@ export function readCommands(request: Writing, state: TenantState, now: Instant)
         by: request.by,
         from: request.from,
       }));
+    case 'eraseFilters':
+      return [{ type: 'eraseFilters', telling: request.telling, by: request.by, from: request.from }];
     case 'putSettings':
       return [readSettings(request, state)];
     case 'importSettings':

@@ -3,6 +3,7 @@ import type { BulkArguments } from '../engine/bulk-action.js';
 import type { ItemCommandName, NoteContent } from '../engine/command.js';
 import type { ExportFormat } from '../engine/export-columns.js';
 import type { Personal } from '../engine/personal.js';
+import type { Telling } from '../engine/personal-text.js';
 import type { Rejection } from '../engine/rejection.js';
 import type { SettingsKind } from '../engine/settings.js';
 import type { Instant } from '../engine/work-item.js';
@@ -70,6 +71,7 @@ export type Request = (
   | { op: 'exportSubject'; subject: string; limit: number; cursor?: string }
   /** The engine's own, for the two above. */
   | { op: 'eraseItems'; ids: readonly string[]; personal: Personal }
+  | { op: 'eraseFilters'; telling: Telling }
   | { op: 'note'; note: NoteContent }
   | { op: 'getSettings'; kind: SettingsKind; version?: number }
   | { op: 'settingsVersions'; kind: SettingsKind; limit: number; cursor?: string }

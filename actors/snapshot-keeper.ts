@@ -60,6 +60,13 @@ export class SnapshotKeeper {
     await this.#save(term, stores);
   }
 
+  /** Nothing of an earlier snapshot is left when this resolves. */
+  async replace(term: Term, stores: TenantStores): Promise<void> {
+    const { seq } = term.state;
+    await this.save(term, stores);
+    if ((this.#newest?.seq ?? -1) < seq) throw new Error('an earlier snapshot could not be replaced');
+  }
+
   /** A snapshot that fails costs nothing but the next recovery's time. */
   async #save(term: Term, stores: TenantStores): Promise<void> {
     if (this.#newest?.endSeq === term.state.seq) return;

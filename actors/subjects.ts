@@ -1,51 +1,53 @@
 import type { Event, ItemEvent } from '../engine/event.js';
 import { formatInstant } from '../engine/instant.js';
-import { eventWithout, type Personal, subjectIdsOf } from '../engine/personal.js';
+import { eventWithout, freeTexts, type Personal, subjectIdsOf } from '../engine/personal.js';
+import { isAskable, personalValuesOf } from '../engine/personal-text.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
 import { formatUuid } from '../engine/uuid.js';
 import { itemText } from './answers.js';
+import type { BulkRunner } from './bulk-runner.js';
+import { type Erasure, JournalRewriter } from './journal-rewriter.js';
+import { LedgerSearch } from './ledger-search.js';
 import type { LedgerEntry, PersonalStore, StoredRow } from './ports/personal-store.js';
 import type { Runtime, TenantStores } from './ports.js';
 import type { Projector } from './projector.js';
 import type { Reply, Request } from './request.js';
+import { type Met, SubjectTexts, type TextsReceipt } from './subject-texts.js';
 
 /** Rows of the journal in memory at a time: each may have four megabytes. */
 const rowsARead = 8;
 const scanRows = 64;
 /** How long an erasure waits for the follower before it gives up; asked again, it goes on. */
 const followerMsMax = 60_000;
-/** A row that somebody else rewrote meanwhile is read again. */
-const rewritesMax = 5;
 /** Items that are erased together, and notes that are written together, when the ledger is replayed. */
 const idsASlice = 200;
 const notesAtOnce = 1000;
 const ledgerAsks = { by: 'ledger' };
+/** Key of a command that a bulk action gave. */
+const bulkKey = /^bulk:([0-9a-f-]{36})#/;
 /** Items of one person that an export finds. */
 const exportItemsMax = 50_000;
 const historyLinesMax = 1000;
-/** Persons' ids whose hash is remembered while a restored journal is searched. */
-const hashesMax = 100_000;
 
 export interface SubjectsContext {
   state: TenantState;
   stores: TenantStores;
   projector: Projector;
   runtime: Runtime;
+  bulkRunner: BulkRunner;
   durableSeq: () => number;
   /** Decides a request of our own before those of clients; resolves when it is durable. */
   ask: (request: Request) => Promise<Reply>;
+  /** Puts a snapshot of now in the place of the stored one. */
+  saveSnapshot: () => Promise<void>;
 }
 
-interface Asked {
-  by?: string;
-  from?: string;
-}
+type Asked = Omit<Erasure, 'id'>;
 
 /** What an erasure has found and taken away, by store. */
-interface Receipt {
+interface Receipt extends TextsReceipt {
   workItems: number;
-  journalRows: number;
   historyLines: number;
   idempotencyKeys: number;
 }
@@ -55,18 +57,30 @@ interface Receipt {
  * captured value once, also of items that are in no table any more and of ids that were changed since.
  *
  * An erasure goes through the journal once. For each slice of items: the `erased` events are committed (memory, order,
- * tables and snapshots follow them as they follow any event), then the rows of the journal are rewritten without the
- * data, each announced in the journal before, then the history and the keys. Every step can be done twice: an erasure
+ * tables and snapshots follow them as they follow any event), then saved filters and bulk actions lose what was found of
+ * the person, then the rows of the journal are rewritten, each announced in the journal before, then the history and the
+ * keys. Every step can be done twice: an erasure
  * that was interrupted is done again from the beginning. One at a time.
  */
 export class Subjects {
   readonly #c: SubjectsContext;
   readonly #store: PersonalStore;
+  readonly #rewriter: JournalRewriter;
+  readonly #texts: SubjectTexts;
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(context: SubjectsContext) {
     this.#c = context;
     this.#store = context.stores.personal;
+    this.#rewriter = new JournalRewriter(this.#store, (request) => this.#ask(request));
+    this.#texts = new SubjectTexts({
+      ...context,
+      runner: context.bulkRunner,
+      rewriter: this.#rewriter,
+      now: () => context.runtime.now(),
+      ask: (request) => this.#ask(request),
+      projected: () => this.#projected(),
+    });
   }
 
   run(request: Extract<Request, { op: 'eraseSubject' | 'exportSubject' }>): Promise<Reply> {
@@ -92,9 +106,10 @@ export class Subjects {
       keys: [...new Set(entries.flatMap(({ keys }) => keys))],
       paths: [...new Set(entries.flatMap(({ paths }) => paths))],
     };
-    const items = await this.#itemsOfLedger(entries, personal.keys);
+    const { items, subjects } = await this.#searchLedger(entries, personal.keys);
     const ids = [...new Set([...items.values()].flatMap((found) => [...found]))];
     const together: LedgerEntry = { id: this.#newId(), subject: '', ...personal };
+    await this.#eraseTexts([...subjects], together, ledgerAsks, newReceipt());
     for (let from = 0; from < ids.length; from += idsASlice) {
       await this.#eraseItems(ids.slice(from, from + idsASlice), together, ledgerAsks, newReceipt());
     }
@@ -103,6 +118,7 @@ export class Subjects {
       await Promise.all(some.map(({ id }) => this.#note(id, { workItems: items.get(id)?.size ?? 0 }, ledgerAsks)));
     }
     await this.#projected();
+    await this.#replaceSnapshot();
   }
 
   async #erase({ subject, by, from }: Extract<Request, { op: 'eraseSubject' }>): Promise<Reply> {
@@ -111,10 +127,25 @@ export class Subjects {
     const fresh: LedgerEntry = { id: this.#newId(), subject: hash(subject), keys, paths };
     const entry = { ...fresh, id: await this.#store.addToLedger(fresh) };
     const receipt = newReceipt();
+    await this.#projected();
+    await this.#eraseTexts([subject], entry, { by, from }, receipt);
     await this.#eraseOne(subject, entry, { by, from }, receipt);
+    await this.#replaceSnapshot();
     await this.#note(entry.id, receipt, { by, from });
     await this.#projected();
     return { status: 200, json: JSON.stringify(receiptBody(entry.id, this.#c.runtime.now(), receipt)) };
+  }
+
+  #eraseTexts(subjects: readonly string[], entry: LedgerEntry, asked: Asked, receipt: Receipt): Promise<void> {
+    const { id, keys, paths } = entry;
+    const person = { keys, paths, subjects: subjects.filter(isAskable) };
+    return this.#texts.erase(person, { values: new Map(), bulkActions: [] }, { id, ...asked }, receipt);
+  }
+
+  async #replaceSnapshot(): Promise<void> {
+    if (!this.#texts.filtersChanged) return;
+    await this.#c.saveSnapshot();
+    this.#texts.filtersChanged = false;
   }
 
   async #eraseOne(subject: string, entry: LedgerEntry, asked: Asked, receipt: Receipt): Promise<void> {
@@ -135,48 +166,22 @@ export class Subjects {
     await this.#ask({ op: 'eraseItems', ids, personal: { keys, paths }, ...asked });
     receipt.workItems += ids.length;
     if (this.#c.state.seq > before) await this.#projected();
-    let afterSeq = 0;
-    for (;;) {
+    const about = new Set(ids);
+    const without = (event: Event) =>
+      about.has(itemIdOf(event) ?? '') ? eventWithout(event as ItemEvent, entry) : event;
+    const reread = async (seq: number) => (await this.#store.rowsOf(ids, seq - 1, 1))[0];
+    const erasure = { id: entry.id, ...asked };
+    for (let afterSeq = 0; ; ) {
       const rows = await this.#store.rowsOf(ids, afterSeq, rowsARead);
-      receipt.journalRows += await this.#rewrite(rows, new Set(ids), entry, asked);
+      await this.#texts.erase({ keys, paths, subjects: [] }, metIn(rows, about, entry), erasure, receipt);
+      receipt.journalRows += await this.#rewriter.rewrite(rows, { without, reread, erasure });
       if (rows.length < rowsARead) break;
       afterSeq = rows[rows.length - 1]!.seq;
     }
-    const fields = [...keys, 'reason', 'error'];
+    const fields = [...keys, ...freeTexts];
     const scrubbed = await this.#store.scrub(ids, fields);
     receipt.historyLines += scrubbed.history;
     receipt.idempotencyKeys += scrubbed.keys;
-  }
-
-  /** Announces the rows' new digests, then rewrites them. @returns how many rows held something. */
-  async #rewrite(rows: readonly StoredRow[], ids: ReadonlySet<string>, entry: LedgerEntry, asked: Asked) {
-    let left = rows.map((row) => this.#without(row, ids, entry)).filter((one) => one !== undefined);
-    const count = left.length;
-    for (let tries = 1; left.length > 0; tries++) {
-      if (tries > rewritesMax) throw new Error('rows of the journal change while they are being erased');
-      const announced = left.filter(({ row }) => row.isLinked).map(({ row, digest }) => ({ seq: row.seq, digest }));
-      if (announced.length > 0) {
-        await this.#ask({
-          op: 'note',
-          note: { type: 'erasureAnnounced', erasure: entry.id, rows: announced },
-          ...asked,
-        });
-      }
-      const missed: StoredRow[] = [];
-      for (const { row, bytes } of left) if (!(await this.#store.rewrite(row, bytes))) missed.push(row);
-      const again = await Promise.all(missed.map(({ seq }) => this.#store.rowsOf([...ids], seq - 1, 1)));
-      left = again.flatMap(([row]) => (row && this.#without(row, ids, entry)) ?? []);
-    }
-    return count;
-  }
-
-  /** The row without the items' personal data; undefined when it holds none. */
-  #without(row: StoredRow, ids: ReadonlySet<string>, personal: Personal) {
-    const events = row.events.map((event) =>
-      ids.has(itemIdOf(event) ?? '') ? eventWithout(event as ItemEvent, personal) : event,
-    );
-    const packed = this.#store.packed(events);
-    return Buffer.compare(packed.digest, row.digest) === 0 ? undefined : { row, ...packed };
   }
 
   #note(erasure: string, { workItems, journalRows }: Partial<Receipt>, asked: Asked): Promise<void> {
@@ -184,29 +189,19 @@ export class Subjects {
     return this.#ask({ op: 'note', note, ...asked });
   }
 
-  /** The items of each entry's person, found by hashing every person's id that the journal holds. */
-  async #itemsOfLedger(entries: readonly LedgerEntry[], keys: readonly string[]): Promise<Map<string, Set<string>>> {
-    const hash = await this.#store.hasher();
-    const entriesOf = new Map<string, LedgerEntry[]>();
-    for (const entry of entries) entriesOf.set(entry.subject, [...(entriesOf.get(entry.subject) ?? []), entry]);
-    const found = new Map<string, Set<string>>(entries.map(({ id }) => [id, new Set()]));
-    let hashed = new Map<string, LedgerEntry[]>();
+  /** Who is meant, and which items are about them, found by hashing every person's id that the journal holds. */
+  async #searchLedger(entries: readonly LedgerEntry[], keys: readonly string[]): Promise<LedgerSearch> {
+    const search = new LedgerSearch(entries, keys, await this.#store.hasher());
+    await this.#texts.scanBulkActions((texts) => search.texts(texts));
     for (let afterSeq = 0, untilSeq = this.#c.durableSeq(); afterSeq < untilSeq; ) {
       const rows = await this.#c.stores.journal.read(afterSeq, scanRows);
       if (rows.length === 0) break;
-      for (const event of rows.flatMap((row) => row.events)) {
-        for (const subject of 'item' in event ? subjectIdsOf(event.item, keys) : []) {
-          const meant = hashed.get(subject) ?? entriesOf.get(hash(subject)) ?? [];
-          hashed.set(subject, meant);
-          for (const { id } of meant) found.get(id)?.add((event as Extract<Event, { item: unknown }>).item.id);
-        }
-      }
-      if (hashed.size > hashesMax) hashed = new Map();
+      for (const event of rows.flatMap((row) => row.events)) search.event(event);
       const last = rows[rows.length - 1]!;
       afterSeq = last.seq + last.events.length - 1;
       await new Promise<void>((resolve) => this.#c.runtime.soon(resolve));
     }
-    return found;
+    return search;
   }
 
   async #export({ subject, limit, cursor, by, from }: Extract<Request, { op: 'exportSubject' }>): Promise<Reply> {
@@ -218,7 +213,9 @@ export class Subjects {
     const items = await this.#exported(page);
     await this.#ask({ op: 'note', note: { type: 'subjectExported', items: page.length }, by, from });
     const next = rest.length > limit ? page[page.length - 1] : null;
-    return { status: 200, json: JSON.stringify({ subject, at: formatInstant(this.#c.runtime.now()), items, next }) };
+    const at = formatInstant(this.#c.runtime.now());
+    const texts = cursor === undefined ? await this.#texts.export(subject) : { savedFilters: [], bulkActions: [] };
+    return { status: 200, json: JSON.stringify({ subject, at, items, ...texts, next }) };
   }
 
   async #itemsOfSubject(subject: string): Promise<string[] | Rejection> {
@@ -286,7 +283,22 @@ export class Subjects {
 }
 
 function newReceipt(): Receipt {
-  return { workItems: 0, journalRows: 0, historyLines: 0, idempotencyKeys: 0 };
+  return { workItems: 0, journalRows: 0, historyLines: 0, idempotencyKeys: 0, savedFilters: 0, bulkActions: 0 };
+}
+
+/** What these rows have of the items that others may have written elsewhere, and which bulk actions reached them. */
+function metIn(rows: readonly StoredRow[], ids: ReadonlySet<string>, personal: Personal): Met {
+  const values = new Map<string, Set<string>>();
+  const bulkActions = new Set<string>();
+  for (const event of rows.flatMap((row) => row.events)) {
+    if (!ids.has(itemIdOf(event) ?? '')) continue;
+    for (const [field, value] of 'item' in event ? personalValuesOf(event.item, personal) : []) {
+      values.set(value, (values.get(value) ?? new Set()).add(field));
+    }
+    const [, bulkAction] = bulkKey.exec(event.key?.key ?? '') ?? [];
+    if (bulkAction !== undefined) bulkActions.add(bulkAction);
+  }
+  return { values, bulkActions: [...bulkActions] };
 }
 
 /** Ids of the items that, by any event of these rows, are about the person. */
@@ -306,7 +318,7 @@ function itemIdOf(event: Event): string | undefined {
 function receiptBody(
   id: string,
   at: number,
-  { workItems, journalRows, historyLines, idempotencyKeys }: Receipt,
+  { workItems, journalRows, historyLines, idempotencyKeys, savedFilters, bulkActions }: Receipt,
 ): object {
   return {
     id,
@@ -317,7 +329,9 @@ function receiptBody(
       history: { lines: historyLines },
       audit: { lines: historyLines, note: 'the audit log of items is their history' },
       idempotencyKey: { keys: idempotencyKeys },
-      snapshot: { note: 'holds no personal data: columns of the order, hashes of captureIds' },
+      savedFilter: { filters: savedFilters },
+      bulkAction: { actions: bulkActions },
+      snapshot: { note: 'holds no item’s personal data; taken anew when a saved filter has changed' },
       ledger: { note: 'erased again when the database comes back from a backup' },
     },
   };

@@ -441,6 +441,7 @@ export class TenantActor {
       bounds: this.#bounds,
       sweepPlan: this.#sweepPlan,
       metrics: this.#metrics,
+      saveSnapshot: (one) => this.#snapshots.replace(one, stores),
       onEnd: (end) => {
         endBefore(new Error(`the term ended: ${end.cause}: ${end.detail}`));
         this.#termEnded(term, end);

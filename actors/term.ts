@@ -67,6 +67,8 @@ export interface TermContext {
   bounds: { readonly openItemsMax: number };
   sweepPlan: SweepPlan;
   metrics: TenantMetrics;
+  /** Puts a snapshot of this term in the place of the stored one; rejects when it cannot. */
+  saveSnapshot: (term: Term) => Promise<void>;
   onEnd: (end: TermEnd) => void;
   onError: (message: string, error: unknown) => void;
 }
@@ -149,19 +151,21 @@ export class Term {
       now: () => this.#now(),
       durableSeq: () => lease.lastSeq,
     });
-    this.#subjects = new Subjects({
-      state,
-      stores,
-      projector: this.projector,
-      runtime,
-      durableSeq: () => lease.lastSeq,
-      ask: (request) => this.#ask(request),
-    });
     this.#bulkRunner = new BulkRunner({
       store: stores.bulkActions,
       runtime,
       submit: (request) => this.#askInTurn(request),
       onError,
+    });
+    this.#subjects = new Subjects({
+      state,
+      stores,
+      projector: this.projector,
+      runtime,
+      bulkRunner: this.#bulkRunner,
+      durableSeq: () => lease.lastSeq,
+      ask: (request) => this.#ask(request),
+      saveSnapshot: () => context.saveSnapshot(this),
     });
     this.#retention = new Retention({
       state,

@@ -1,5 +1,6 @@
 import type { Note } from './event.js';
 import type { Personal } from './personal.js';
+import type { Telling } from './personal-text.js';
 import type { SavedFilter } from './saved-filter.js';
 import type { SettingsContent } from './settings.js';
 import type { Draft, Instant } from './work-item.js';
@@ -15,6 +16,7 @@ export type Command =
   | SaveFilter
   | RemoveFilter
   | Erase
+  | EraseFilters
   | ({ type: 'note'; note: NoteContent } & Caller)
   | ImportSettings;
 
@@ -36,6 +38,12 @@ export interface Erase extends Caller {
   type: 'erase';
   id: string;
   personal: Personal;
+}
+
+/** What tells of a person leaves the saved filters, whoever they belong to. */
+export interface EraseFilters extends Caller {
+  type: 'eraseFilters';
+  telling: Telling;
 }
 
 /** Puts a new version of one settings document in force. */

@@ -12,7 +12,7 @@ import type {
 import { expiresTooEarly, isExpiredAt } from './draft.js';
 import { afterHold, categoryDue, type Due, type DueFacts } from './due-time.js';
 import type { Event, ItemMoved, Move } from './event.js';
-import { removeFilter, saveFilter } from './filter-decision.js';
+import { eraseFilters, removeFilter, saveFilter } from './filter-decision.js';
 import { itemRecord } from './item-record.js';
 import { readyStatus, refuseStep } from './life-cycle.js';
 import { mergePatch } from './patch.js';
@@ -62,6 +62,8 @@ export function decide(state: TenantState, command: Command, now: Instant, newId
       return removeFilter(state, command, now);
     case 'erase':
       return erase(state, command, now);
+    case 'eraseFilters':
+      return eraseFilters(state, command, now);
     case 'note':
       return {
         events: [keyed({ ...command.note, at: now, by: command.by, from: command.from }, command, 200)],

@@ -76,6 +76,8 @@ export class Documents {
     if (held === undefined) this.#add({ item, pending: true });
     else {
       this.#uncount(held);
+      // Only an erasure takes a captureId away.
+      if (held.item.captureId !== item.captureId) this.#forgetCapture(held.item);
       held.item = item;
       held.pending = true;
       this.#toEnd(item.id, held);
@@ -135,10 +137,13 @@ export class Documents {
   }
 
   #forget(id: string, held: Held): void {
-    const { captureId } = held.item;
     this.#held.delete(id);
-    if (captureId !== undefined) this.#idByCapture.delete(captureId);
+    this.#forgetCapture(held.item);
     this.#uncount(held);
+  }
+
+  #forgetCapture({ captureId }: WorkItem): void {
+    if (captureId !== undefined) this.#idByCapture.delete(captureId);
   }
 
   #toEnd(id: string, held: Held): void {

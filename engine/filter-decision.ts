@@ -1,7 +1,8 @@
-import type { RemoveFilter, SaveFilter } from './command.js';
+import type { EraseFilters, RemoveFilter, SaveFilter } from './command.js';
 import { shown } from './content.js';
 import type { Event } from './event.js';
 import { savedFiltersMax, savedFiltersOwnedMax } from './limits.js';
+import { filterWithout, idTells } from './personal-text.js';
 import { type Rejection, reject, versionMismatch } from './rejection.js';
 import type { FilterVersion } from './saved-filter.js';
 import type { TenantState } from './state.js';
@@ -35,6 +36,24 @@ export function removeFilter(state: TenantState, command: RemoveFilter, now: Ins
   if (before === undefined) return noFilter(filterId);
   if (ifMatch !== undefined && before.version !== ifMatch) return versionMismatch(before.version);
   return { events: [{ type: 'filterRemoved', at: now, by, from, filterId }], status: 204 };
+}
+
+/**
+ * What tells of a person goes from every filter that somebody has saved. One whose id tells of the person is removed:
+ * under another id nobody would find it.
+ */
+export function eraseFilters(state: TenantState, { telling, by, from }: EraseFilters, now: Instant): FilterDecision {
+  const events: Event[] = [];
+  for (const [id, before] of state.filters.changes) {
+    if (before === null) continue;
+    const left = filterWithout(before, telling);
+    if (idTells(id, telling)) events.push({ type: 'filterRemoved', at: now, by, from, filterId: id });
+    else if (left !== before) {
+      const filter = { ...left, version: state.seq + events.length + 1, at: now };
+      events.push({ type: 'filterSaved', at: now, by, from, filter });
+    }
+  }
+  return { events, status: 200 };
 }
 
 export function noFilter(id: string): Rejection {

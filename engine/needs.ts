@@ -40,6 +40,7 @@ export function needsOf(
     case 'replaceSettings':
     case 'saveFilter':
     case 'removeFilter':
+    case 'eraseFilters':
     case 'note':
     case 'importSettings':
       break;

@@ -139,6 +139,6 @@ test('paths and keys are names with dots between them', () => {
   }
   assert.deepEqual(
     ['customerId', 'interactionId', 'attributes.a.b', 'captureId', 'attributes.', 'name', 'reason'].map(isSubjectKey),
-    [true, true, true, false, false, false, false],
+    [true, true, true, true, false, false, false],
   );
 });

@@ -1,5 +1,5 @@
 import { isObject } from './draft.js';
-import type { ItemEvent } from './event.js';
+import { type ItemEvent, writtenDetails } from './event.js';
 import { plainTexts, type WorkItem } from './work-item.js';
 
 /** Where a tenant's items hold personal data, as its categories say. */
@@ -13,13 +13,15 @@ export interface Personal {
 /** What stands in the place of an erased value. */
 export const erased = '[erased]';
 /** The fingerprint of content that is not there any more: none that `content.ts` computes. */
-const erasedFingerprint = '0'.repeat(16);
+export const erasedFingerprint = '0'.repeat(16);
 
 /** Every item may name its person here. */
 export const subjectKeyDefault = 'customerId';
 const attributesPrefix = 'attributes.';
 /** Texts that people write freely, and errors, which may quote a value. */
-const freeTexts = ['reason', 'error'] as const;
+export const freeTexts = [...writtenDetails, 'error'] as const;
+/** Where else than in the source's plain texts a person's id may stand. */
+const captureKey = 'captureId';
 
 const pathPattern = /^[^.\p{Cc}\p{Surrogate}]{1,64}(?:\.[^.\p{Cc}\p{Surrogate}]{1,64}){0,7}$/u;
 
@@ -30,33 +32,48 @@ export function isAttributePath(text: unknown): text is string {
 export function isSubjectKey(text: unknown): text is string {
   if (typeof text !== 'string') return false;
   if (text.startsWith(attributesPrefix)) return isAttributePath(text.slice(attributesPrefix.length));
-  return (plainTexts as readonly string[]).includes(text);
+  return text === captureKey || (plainTexts as readonly string[]).includes(text);
 }
 
 /** The ids of the persons that the item is about. */
 export function subjectIdsOf(item: Pick<WorkItem, 'attributes'>, keys: readonly string[]): string[] {
-  const ids: string[] = [];
+  return collected(item, keys, false).map(([, value]) => value);
+}
+
+/** Every text and number, as text, that stands at these places of the item or below them, with the field that it is. */
+export function valuesAt(item: Pick<WorkItem, 'attributes'>, keys: readonly string[]): Value[] {
+  return collected(item, keys, true);
+}
+
+type Value = [field: string, value: string];
+
+function collected(item: Pick<WorkItem, 'attributes'>, keys: readonly string[], below: boolean): Value[] {
+  const found: Value[] = [];
   let attributes: unknown;
   for (const key of keys) {
     if (!key.startsWith(attributesPrefix)) {
       const value = (item as unknown as Record<string, unknown>)[key];
-      if (typeof value === 'string') ids.push(value);
+      if (typeof value === 'string') found.push([key, value]);
       continue;
     }
     attributes ??= JSON.parse(item.attributes);
-    collect(attributes, key.slice(attributesPrefix.length).split('.'), 0, ids);
+    const path = key.slice(attributesPrefix.length).split('.');
+    for (const one of collect(attributes, path, 0, below)) found.push([attributesPrefix + one[0].join('.'), one[1]]);
   }
-  return ids;
+  return found;
 }
 
-function collect(value: unknown, path: readonly string[], depth: number, found: string[]): void {
-  if (Array.isArray(value)) {
-    for (const element of value) collect(element, path, depth, found);
-  } else if (depth === path.length) {
-    if (typeof value === 'string' || typeof value === 'number') found.push(String(value));
-  } else if (isObject(value) && Object.hasOwn(value, path[depth]!)) {
-    collect(value[path[depth]!], path, depth + 1, found);
+function collect(value: unknown, path: readonly string[], depth: number, below: boolean): [string[], string][] {
+  if (Array.isArray(value)) return value.flatMap((element) => collect(element, path, depth, below));
+  if (depth >= path.length && !isObject(value)) {
+    return typeof value === 'string' || typeof value === 'number' ? [[[...path], String(value)]] : [];
   }
+  if (!isObject(value)) return [];
+  if (depth < path.length) {
+    return Object.hasOwn(value, path[depth]!) ? collect(value[path[depth]!], path, depth + 1, below) : [];
+  }
+  if (!below) return [];
+  return Object.entries(value).flatMap(([name, part]) => collect(part, [...path, name], depth + 1, below));
 }
 
 type Fields = { [K in keyof WorkItem]?: WorkItem[K] };
@@ -77,7 +94,10 @@ function fieldsWithout(item: Fields, { keys }: Personal): Record<string, unknown
   const fields: Record<string, unknown> = {};
   for (const name of [...keys, ...freeTexts]) {
     const value = (item as Record<string, unknown>)[name];
-    if (typeof value === 'string' && value !== erased) fields[name] = erased;
+    if (typeof value !== 'string' || value === erased) continue;
+    // No two items have the same captureId, and what is decided by it must find this one or none.
+    if (name !== captureKey) fields[name] = erased;
+    else if (!value.startsWith(erased)) fields[name] = `${erased} ${item.id}`;
   }
   const { override } = item;
   if (override?.reason !== undefined && override.reason !== erased) fields.override = { ...override, reason: erased };

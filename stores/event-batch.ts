@@ -17,6 +17,12 @@ export function packEvents(events: readonly Event[]): Buffer {
   return bytes;
 }
 
+/** What a text of JSON, which may be a number there, looks like in the bytes of a row; a short number is found too often. */
+export function needlesOf(text: string): Buffer[] {
+  const number = Number(text);
+  return [Buffer.from(text), ...(String(number) === text ? [Buffer.from(new Packr().pack(number))] : [])];
+}
+
 /** The events of one row; throws on bytes of another format or on damage. */
 export function unpackEvents(bytes: Uint8Array): Event[] {
   if (bytes[0] !== format) throw new Error(`journal row has format ${bytes[0]}, this release reads ${format}`);

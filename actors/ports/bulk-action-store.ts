@@ -67,6 +67,13 @@ export interface BulkActionStore {
   advance(progress: BulkProgress): Promise<void>;
   /** Undefined when there is no such action; one that is finished stays what it is. */
   cancel(id: string, at: Instant): Promise<BulkAction | undefined>;
+  /**
+   * Actions with one of the texts anywhere in their filter or arguments, and those of the given ids; after the id
+   * `afterId`, by id, at most `limit`.
+   */
+  telling(texts: readonly string[], ids: readonly string[], limit: number, afterId?: string): Promise<BulkAction[]>;
+  /** Puts these arguments, this filter and this fingerprint in place of what is stored, and forgets the key. */
+  erase(action: Pick<BulkAction, 'id' | 'arguments' | 'filter' | 'fingerprint'>): Promise<void>;
   /** Forgets finished actions older than `before`, at most `limit` a call. */
   forget(before: Instant, limit: number): Promise<void>;
 }

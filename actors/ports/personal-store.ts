@@ -35,6 +35,15 @@ export interface PersonalStore {
   ): Promise<{ rows: StoredRow[]; next: number | undefined }>;
   /** Rows after `afterSeq` with events of these items, oldest first. Rests on the projected history. */
   rowsOf(itemIds: readonly string[], afterSeq: number, rowsMax: number): Promise<StoredRow[]>;
+  /** Those of the texts that stand anywhere in a bulk action, or in a row of the journal that a filter was saved with. */
+  mentioned(texts: readonly string[]): Promise<string[]>;
+  /** Rows after `afterSeq` with events of saved filters and any of the texts, oldest first. Rests on the projected history. */
+  filterRows(texts: readonly string[], afterSeq: number, rowsMax: number): Promise<StoredRow[]>;
+  /** What the tenant's history says of these events; and of filters with these ids that were removed, the last trace. */
+  scrubFilters(
+    entries: readonly { seq: number; details: Record<string, unknown> }[],
+    removed: readonly string[],
+  ): Promise<void>;
   /** The bytes that these events are stored as, and their SHA-256. */
   packed(events: readonly Event[]): { bytes: Uint8Array; digest: Uint8Array };
   /** False when the row is no longer the one that was read. */

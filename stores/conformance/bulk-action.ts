@@ -73,6 +73,24 @@ export function bulkActionConformance(fresh: () => Promise<Fresh>): void {
     assert.equal(await store.cancel(idOf(3), 8), undefined);
   });
 
+  test('actions are found by a text in filter or arguments, or by id, and lose what is erased with their key', async () => {
+    const { store, lease } = await opened();
+    const asking = action(1, { key: 'k', arguments: {}, filter: { field: 'customerId', op: 'eq', value: 'Ann "ü"' } });
+    const saying = action(2, { arguments: { reason: 'Ann "ü" called' } });
+    for (const one of [asking, saying, action(3, { arguments: {} })]) await store.start(lease, one, ids);
+    const found = async (texts: string[], some: string[], limit = 9, after?: string) =>
+      (await store.telling(texts, some, limit, after)).map(({ id }) => id);
+    assert.deepEqual(await found(['Ann "ü"'], []), [idOf(1), idOf(2)]);
+    assert.deepEqual(await found(['Ann "ü"'], [idOf(3)], 2), [idOf(1), idOf(2)]);
+    assert.deepEqual(await found(['Ann "ü"'], [idOf(3)], 2, idOf(2)), [idOf(3)]);
+    assert.deepEqual(await found([], []), []);
+    const left = { id: idOf(1), arguments: { reason: 'x' }, filter: { field: 'a' }, fingerprint: '0' };
+    await store.erase(left);
+    const { key: _key, ...rest } = asking;
+    assert.deepEqual(await store.find(idOf(1)), { ...rest, ...left });
+    assert.equal(await store.findByKey('k'), undefined);
+  });
+
   test('bulk actions are listed newest first, in pages, and forgotten some at a time when they are old', async () => {
     const { store, lease } = await opened();
     for (const number of [1, 2, 3, 4]) await store.start(lease, action(number), ids);

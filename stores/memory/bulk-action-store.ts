@@ -64,6 +64,28 @@ export class MemoryBulkActionStore implements BulkActionStore {
     return structuredClone(stored?.action);
   }
 
+  async telling(texts: readonly string[], ids: readonly string[], limit: number, afterId = ''): Promise<BulkAction[]> {
+    const tells = ({ arguments: given, filter }: BulkAction) => {
+      const said = JSON.stringify([given, filter]);
+      return texts.some((text) => said.includes(JSON.stringify(text).slice(1, -1)));
+    };
+    return this.#all()
+      .filter((action) => action.id > afterId && (ids.includes(action.id) || tells(action)))
+      .slice(0, limit);
+  }
+
+  async erase({ id, arguments: given, filter, fingerprint }: BulkAction): Promise<void> {
+    const stored = this.#database.bulkActions.get(id);
+    if (stored === undefined) return;
+    const { key: _key, filter: _filter, ...rest } = stored.action;
+    stored.action = structuredClone({
+      ...rest,
+      arguments: given,
+      ...(filter !== undefined && { filter }),
+      fingerprint,
+    });
+  }
+
   async forget(before: Instant, limit: number): Promise<void> {
     const old = this.#all().filter(({ finishedAt }) => finishedAt !== undefined && finishedAt < before);
     for (const { id } of old.slice(0, limit)) this.#database.bulkActions.delete(id);

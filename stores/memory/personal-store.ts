@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { LedgerEntry, PersonalStore, StoredRow } from '../../actors/ports/personal-store.js';
 import type { Event } from '../../engine/event.js';
 import { erased } from '../../engine/personal.js';
-import { packEvents, unpackEvents } from '../event-batch.js';
+import { needlesOf, packEvents, unpackEvents } from '../event-batch.js';
 import { digestOf } from '../journal-chain.js';
 import type { JournalBytes, MemoryDatabase } from './database.js';
 
@@ -41,6 +41,41 @@ export class MemoryPersonalStore implements PersonalStore {
       .filter(({ seq }) => seq > afterSeq)
       .slice(0, rowsMax)
       .map(storedRow);
+  }
+
+  async mentioned(texts: readonly string[]): Promise<string[]> {
+    const rows = this.#filterRows().map(({ bytes }) => Buffer.from(bytes));
+    const actions = [...this.#database.bulkActions.values()].map(({ action }) => {
+      return JSON.stringify([action.arguments, action.filter]);
+    });
+    return texts.filter(
+      (text) =>
+        actions.some((said) => said.includes(JSON.stringify(text).slice(1, -1))) ||
+        rows.some((bytes) => needlesOf(text).some((needle) => bytes.includes(needle))),
+    );
+  }
+
+  async filterRows(texts: readonly string[], afterSeq: number, rowsMax: number): Promise<StoredRow[]> {
+    const needles = texts.flatMap(needlesOf);
+    return this.#filterRows()
+      .filter(({ seq, bytes }) => seq > afterSeq && needles.some((needle) => Buffer.from(bytes).includes(needle)))
+      .slice(0, rowsMax)
+      .map(storedRow);
+  }
+
+  async scrubFilters(
+    entries: readonly { seq: number; details: Record<string, unknown> }[],
+    removed: readonly string[],
+  ): Promise<void> {
+    for (const { seq, details } of entries) Object.assign(this.#database.entries.get(seq)?.details ?? {}, details);
+    for (const id of removed) if (this.#database.filters.get(id)?.change[1] === null) this.#database.filters.delete(id);
+  }
+
+  #filterRows(): JournalBytes[] {
+    const seqs = [...this.#database.entries.values()].filter(({ type }) => isFilterType(type)).map(({ seq }) => seq);
+    return this.#database.journal.filter(({ seq, eventCount }) =>
+      seqs.some((one) => one >= seq && one < seq + eventCount),
+    );
   }
 
   packed(events: readonly Event[]): { bytes: Uint8Array; digest: Uint8Array } {
@@ -91,4 +126,8 @@ export class MemoryPersonalStore implements PersonalStore {
 
 function storedRow({ seq, bytes }: JournalBytes): StoredRow {
   return { seq, events: unpackEvents(bytes), digest: digestOf(bytes), isLinked: true };
+}
+
+function isFilterType(type: string): boolean {
+  return type === 'filterSaved' || type === 'filterRemoved';
 }

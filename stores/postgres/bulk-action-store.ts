@@ -30,6 +30,16 @@ const advanceStatement = `
          ids = CASE WHEN $6 = 'running' THEN ids ELSE '{}' END
    WHERE id = $1 AND (next < $2::integer OR (state = 'running' AND next = $2::integer AND $6 <> 'running'))`;
 
+/** JSON texts escape alike, so that a text is found as JSON writes it. */
+const tellingCondition = `
+  WHERE (id = ANY ($2::uuid[]) OR EXISTS (
+          SELECT FROM unnest($1::text[]) AS t (text)
+           WHERE position(t.text IN arguments::text) > 0 OR position(t.text IN filter::text) > 0))
+    AND ($3::uuid IS NULL OR id > $3::uuid)
+  ORDER BY id LIMIT $4`;
+
+type Erased = Parameters<BulkActionStore['erase']>[0];
+
 /** The tenant's bulk actions. Writes on the follower's connection, reads on the readers. */
 export class PostgresBulkActionStore implements BulkActionStore {
   readonly #writer: Connection;
@@ -87,6 +97,18 @@ export class PostgresBulkActionStore implements BulkActionStore {
                    WHERE id = $1 AND state = 'running' RETURNING ${columns}`;
     const [row] = await this.#write(text, [id, at]);
     return row ?? this.find(id);
+  }
+
+  telling(texts: readonly string[], ids: readonly string[], limit: number, afterId?: string): Promise<BulkAction[]> {
+    const inJson = texts.map((text) => JSON.stringify(text).slice(1, -1));
+    return this.#read(tellingCondition, [inJson, ids, afterId ?? null, limit]);
+  }
+
+  async erase({ id, arguments: given, filter, fingerprint }: Erased): Promise<void> {
+    const text = `UPDATE iwd.bulk_action SET arguments = $2::jsonb, filter = $3::json, fingerprint = $4, key = NULL
+                   WHERE id = $1`;
+    const question = filter === undefined ? null : JSON.stringify(filter);
+    await this.#write(text, [id, JSON.stringify(given), question, fingerprint]);
   }
 
   async forget(before: Instant, limit: number): Promise<void> {

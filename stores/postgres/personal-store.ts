@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { LedgerEntry, PersonalStore, StoredRow } from '../../actors/ports/personal-store.js';
 import type { Event } from '../../engine/event.js';
 import { erased } from '../../engine/personal.js';
-import { packEvents, unpackEvents } from '../event-batch.js';
+import { needlesOf, packEvents, unpackEvents } from '../event-batch.js';
 import { digestOf } from '../journal-chain.js';
 import type { Connection } from './connection.js';
 import type { Reader } from './reader.js';
@@ -30,6 +30,34 @@ const rowsStatement = `
       SELECT j.seq FROM iwd.journal j WHERE j.seq <= h.seq ORDER BY j.seq DESC LIMIT 1) AS row
      WHERE h.item_id = ANY ($1::uuid[]) AND row.seq > $2 ORDER BY row.seq LIMIT $3)
    ORDER BY seq`;
+
+/** Rows in which filters were saved or removed. */
+const filterRowsPart = `
+  filter_row AS MATERIALIZED (
+    SELECT seq, events, link FROM iwd.journal WHERE seq > $1 AND seq IN (
+      SELECT row.seq FROM iwd.tenant_history h, LATERAL (
+        SELECT j.seq FROM iwd.journal j WHERE j.seq <= h.seq ORDER BY j.seq DESC LIMIT 1) AS row
+       WHERE h.type IN ('filterSaved', 'filterRemoved')))`;
+
+const filterRowsStatement = `
+  WITH ${filterRowsPart}
+  SELECT ${stored} FROM filter_row
+   WHERE EXISTS (SELECT FROM unnest($2::bytea[]) AS n (bytes) WHERE position(n.bytes IN events) > 0)
+   ORDER BY seq LIMIT $3`;
+
+/** $2: the texts as JSON writes them; $3 and $4: what to look for in bytes, and for which of the texts. */
+const mentionedStatement = `
+  WITH ${filterRowsPart}
+  SELECT t.number::integer AS number FROM unnest($2::text[]) WITH ORDINALITY AS t (text, number)
+   WHERE EXISTS (SELECT FROM iwd.bulk_action b
+                  WHERE position(t.text IN b.arguments::text) > 0 OR position(t.text IN b.filter::text) > 0)
+      OR EXISTS (SELECT FROM filter_row, unnest($3::bytea[], $4::integer[]) AS n (bytes, number)
+                  WHERE n.number = t.number AND position(n.bytes IN events) > 0)`;
+
+const scrubFiltersStatement = `
+  WITH gone AS (DELETE FROM iwd.saved_filter WHERE document IS NULL AND id = ANY ($2::text[]))
+  UPDATE iwd.tenant_history AS h SET details = h.details || r.details
+    FROM json_to_recordset($1::json) AS r (seq bigint, details jsonb) WHERE h.seq = r.seq`;
 
 /** The journal's trigger lets nobody change a row who does not say that it is an erasure. */
 const rewriteStatement = `
@@ -101,6 +129,31 @@ export class PostgresPersonalStore implements PersonalStore {
   async rowsOf(itemIds: readonly string[], afterSeq: number, rowsMax: number): Promise<StoredRow[]> {
     const rows = await this.#c.reader.query<Row>(undefined, rowsStatement, [itemIds, afterSeq, rowsMax]);
     return rows.map(storedRow);
+  }
+
+  async mentioned(texts: readonly string[]): Promise<string[]> {
+    const needles = texts.flatMap((text, index) => needlesOf(text).map((bytes) => ({ bytes, number: index + 1 })));
+    const found = await this.#c.reader.query<{ number: number }>(undefined, mentionedStatement, [
+      0,
+      texts.map((text) => JSON.stringify(text).slice(1, -1)),
+      needles.map(({ bytes }) => bytes),
+      needles.map(({ number }) => number),
+    ]);
+    return found.map(({ number }) => texts[number - 1]!);
+  }
+
+  async filterRows(texts: readonly string[], afterSeq: number, rowsMax: number): Promise<StoredRow[]> {
+    const values = [afterSeq, texts.flatMap(needlesOf), rowsMax];
+    return (await this.#c.reader.query<Row>(undefined, filterRowsStatement, values)).map(storedRow);
+  }
+
+  async scrubFilters(
+    entries: readonly { seq: number; details: Record<string, unknown> }[],
+    removed: readonly string[],
+  ): Promise<void> {
+    if (entries.length + removed.length === 0) return;
+    const values = [JSON.stringify(entries), removed];
+    await this.#c.writer.run((client) => client.query(scrubFiltersStatement, values));
   }
 
   packed(events: readonly Event[]): { bytes: Uint8Array; digest: Uint8Array } {
