@@ -81,7 +81,7 @@ function conditionWithout(condition: Record<string, unknown>, field: string, tel
     return textWithout(text, words) === text ? value : erasedQuestion;
   };
   const { value } = condition;
-  return { ...condition, value: Array.isArray(value) ? [...new Set(value.map(without))] : without(value) };
+  return { ...condition, value: Array.isArray(value) ? value.map(without) : without(value) };
 }
 
 function asksForPerson(field: string, { keys, paths }: Personal): boolean {

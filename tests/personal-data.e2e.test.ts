@@ -22,7 +22,7 @@ const isErased = (person: number) => person % 2 === 0;
 function item(person: number, n: number): object {
   const isByEmail = n === 1;
   return {
-    captureId: `${person}/${n}`,
+    captureId: canary(person, `capture${n}`),
     businessValue: (person * 7 + n) % 11,
     ...(!isByEmail && { customerId: canary(person, 'id') }),
     attributes: {
@@ -77,7 +77,7 @@ describe('personal data', { skip: missing('TEST_DATABASE_URL') }, () => {
 
   async function fill(): Promise<void> {
     const { categories } = (await ask('GET', '/settings/categories')).body;
-    const marks = { pii: ['name', 'address.street'], subjectKeys: ['attributes.contacts.email'] };
+    const marks = { pii: ['name', 'address.street'], subjectKeys: ['attributes.contacts.email', 'captureId'] };
     await ask('PUT', '/settings/categories', {
       categories: categories.map((category: object) => ({ ...category, ...marks })),
     });
@@ -87,21 +87,56 @@ describe('personal data', { skip: missing('TEST_DATABASE_URL') }, () => {
       const [first, second, third] = results.map(({ id }: { id: string }) => id);
       const reason = canary(person, 'reason');
       if (person % 5 < 2) await ask('POST', `/workitems/${first}/hold`, { reason });
-      if (person % 5 === 2) await ask('POST', `/workitems/${second}/complete`, { reason });
+      const resultCode = canary(person, 'code');
+      if (person % 5 === 2) await ask('POST', `/workitems/${second}/complete`, { reason, resultCode });
       if (person % 5 === 3) await ask('POST', `/workitems/${second}/reprioritize`, { priority: 7, reason });
       if (person % 5 > 3)
         await ask('PATCH', `/workitems/${third}`, { attributes: { name: canary(person, 'married') } });
       if (person % 10 === 6) await ask('DELETE', `/workitems/${third}`);
+      if (person % 5 === 4) await bulkActions(person, [first, second]);
+      if (person % 10 < 4) await filters(person);
       if (person % 4 === 0) {
         const headers = {
           'x-api-key': key,
           'content-type': 'application/json',
           'idempotency-key': canary(person, 'key'),
         };
-        const body = JSON.stringify({ ...item(person, 0), captureId: `${person}/keyed` });
+        const body = JSON.stringify({ ...item(person, 0), captureId: canary(person, 'keyed') });
         assert.equal((await fetch(`${server.url}/iwd/v3/workitems`, { method: 'POST', headers, body })).status, 201);
       }
     }
+  }
+
+  /** One by ids and one by a filter, with an Idempotency-Key; both write a reason. */
+  async function bulkActions(person: number, ids: string[]): Promise<void> {
+    const filter = { field: 'customerId', op: 'eq', value: canary(person, 'id') };
+    const started: string[] = [];
+    for (const what of [{ ids }, { filter }]) {
+      const reason = canary(person, 'bulk');
+      const body = JSON.stringify({ action: 'hold', ...what, arguments: { reason } });
+      const headers = {
+        ...{ 'x-api-key': key, 'content-type': 'application/json' },
+        'idempotency-key': canary(person, `bulk${started.length}`),
+      };
+      const answer = await fetch(`${server.url}/iwd/v3/bulk-actions`, { method: 'POST', headers, body });
+      assert.equal(answer.status, 202);
+      started.push(((await answer.json()) as { id: string }).id);
+    }
+    for (const id of started) {
+      for (let state = 'running'; state === 'running'; ) state = (await ask('GET', `/bulk-actions/${id}`)).body.state;
+    }
+  }
+
+  /** One under another name, one under the person's, one that was changed and removed. */
+  async function filters(person: number): Promise<void> {
+    const byName = { field: 'attributes.name', op: 'eq', value: canary(person, 'name') };
+    const byId = { field: 'customerId', op: 'in', value: ['somebody', canary(person, 'id')] };
+    const saved = { name: `Items of ${canary(person, 'id')}`, shared: true, filter: { or: [byId, { not: byName }] } };
+    for (const id of [`filter-${person}`, canary(person, 'id'), `removed-${person}`]) {
+      await ask('PUT', `/settings/filters/${id}`, saved);
+    }
+    await ask('PUT', `/settings/filters/removed-${person}`, { ...saved, name: 'now removed', filter: byName });
+    await ask('DELETE', `/settings/filters/removed-${person}`);
   }
 
   /** Where the text is found: every column of every table of both databases, every file beside them, the log. */
@@ -135,7 +170,14 @@ describe('personal data', { skip: missing('TEST_DATABASE_URL') }, () => {
   }
 
   async function seenByClients(): Promise<string> {
-    const pages = ['/workitems?limit=1000', '/queue?limit=1000', '/audit?limit=1000', '/settings/categories'];
+    const pages = [
+      '/workitems?limit=1000',
+      '/queue?limit=1000',
+      '/audit?limit=1000',
+      '/settings/categories',
+      '/settings/filters',
+    ];
+    pages.push('/bulk-actions?limit=1000');
     const texts = await Promise.all(pages.map(async (path) => (await ask('GET', path)).text));
     const histories: string[] = [];
     for (let from = 0; from < order.length; from += 50) {
@@ -149,10 +191,10 @@ describe('personal data', { skip: missing('TEST_DATABASE_URL') }, () => {
 
   test('before anything is erased the canaries are where they are looked for', async () => {
     const places = (await placesOf('canary-gone')).join();
-    for (const table of ['iwd.work_item:', 'iwd.work_item_history', 'iwd.journal', 'iwd.idempotency_key']) {
+    const items = ['iwd.work_item:', 'iwd.work_item_history', 'iwd.journal', 'iwd.idempotency_key'];
+    for (const table of [...items, 'iwd.saved_filter', 'iwd.bulk_action', 'iwd.tenant_history', 'snapshot']) {
       assert.ok(places.includes(table), `${table} ${places}`);
     }
-    assert.ok(!places.includes('snapshot'), places);
   });
 
   test('an export is complete', async () => {
@@ -163,6 +205,12 @@ describe('personal data', { skip: missing('TEST_DATABASE_URL') }, () => {
       assert.equal(byMail.length, 1);
       assert.match(JSON.stringify(items), new RegExp(canary(person, 'street')));
     }
+    const said = async (person: number) => (await ask('POST', `/subjects/${canary(person, 'id')}/export`, {})).body;
+    assert.deepEqual(
+      (await said(2)).savedFilters.map(({ id }: { id: string }) => id).sort(),
+      [canary(2, 'id'), 'filter-2'].sort(),
+    );
+    assert.equal((await said(4)).bulkActions.length, 1);
   });
 
   test('erased persons are in no table, no file, no log and no answer; the queue stays, and so does everybody else', async () => {
@@ -176,7 +224,15 @@ describe('personal data', { skip: missing('TEST_DATABASE_URL') }, () => {
     assert.ok(!(await seenByClients()).includes('canary-gone'));
     assert.deepEqual(await queue(), order);
     const places = (await placesOf('canary-stays')).join();
-    for (const table of ['iwd.work_item:', 'iwd.work_item_history', 'iwd.journal']) assert.ok(places.includes(table));
+    for (const table of [
+      'iwd.work_item:',
+      'iwd.work_item_history',
+      'iwd.journal',
+      'iwd.saved_filter',
+      'iwd.bulk_action',
+    ]) {
+      assert.ok(places.includes(table), `${table} ${places}`);
+    }
     const report = await verifyJournal(url(), []);
     assert.equal(report.firstBreak, undefined);
     assert.ok(report.erasedRows > 0);
