@@ -17,7 +17,7 @@ export const subjectOperations: readonly Operation[] = [
     ...subject(
       'exportSubject',
       '/subjects/{subject}/export',
-      'Everything that is stored about a person: items, their history and what the journal has of them',
+      'Everything that is stored about a person: items, their history, what the journal has of them, and the saved filters and bulk actions that name the person',
       'SubjectExport',
     ),
     query: ['limit', 'cursor'],

@@ -10,9 +10,19 @@ export const subjectShapes = {
       subject: Type.String(),
       at: Type.String({ format: 'date-time' }),
       items: Type.Array(free({ id, item: { customerId: 'c-1' }, history: [], journal: [] })),
+      savedFilters: Type.Array(free({ id: 'mine', name: 'Calls of c-1', shared: false, owner: 'ann', filter: {} }), {
+        description: 'Those that name the person; on the first page.',
+      }),
+      bulkActions: Type.Array(free({ id, action: 'hold', arguments: {}, filter: {}, by: 'ann' }), {
+        description: 'Those that name the person; on the first page.',
+      }),
       next: Type.Union([Type.String(), Type.Null()], { description: 'Cursor of the next page.' }),
     },
-    { examples: [{ subject: 'c-1', at: '2026-03-02T09:00:00Z', items: [], next: null }] },
+    {
+      examples: [
+        { subject: 'c-1', at: '2026-03-02T09:00:00Z', items: [], savedFilters: [], bulkActions: [], next: null },
+      ],
+    },
   ),
   ErasureReceipt: Type.Object(
     {

@@ -225,7 +225,8 @@ const category = Type.Object(
     ),
     subjectKeys: Type.Optional(
       Type.Array(Type.String(), {
-        description: 'Where else than in `customerId` an item names its person: a field, or `attributes.` and a path.',
+        description:
+          'Where else than in `customerId` an item names its person: a field, `captureId`, or `attributes.` and a path.',
       }),
     ),
   },
