@@ -79,6 +79,7 @@ async function fromSnapshotStore(
     const reader = new SnapshotReader(state);
     for (const chunk of stored.chunks) {
       reader.read(chunk);
+      await prepareCalendars(state, runtime);
       await turn(runtime);
     }
     reader.end(runtime.now());
@@ -126,6 +127,7 @@ async function fromTables(context: RecoveryContext): Promise<TenantState> {
   const { projection } = context.stores;
   const state = new TenantState(context.stateOptions);
   state.restoreSettings(await storedSettings(projection));
+  await prepareCalendars(state, context.runtime);
   state.filters.restore(await projection.filters());
   await projection.scanKnown(({ captureIds, keys }) => {
     for (const captureId of captureIds) state.known.add(`c:${captureId}`);
@@ -190,6 +192,7 @@ async function replay(
       await hydrate(context, state, row, cursor);
       const batch = applyRow(state, row, cursor, context.runtime.now());
       if (batch.events.length > 0) unprojected.push(batch);
+      await prepareCalendars(state, context.runtime);
     }
     if (state.documents.pendingBytes > context.unprojectedBytesMax) {
       cursor = await projectNow(projection, state, cursor, unprojected);
@@ -249,6 +252,11 @@ async function projectNow(
   }
   state.documents.evict();
   return cursor;
+}
+
+/** Before items need them: measuring a zone's two centuries takes many turns. */
+async function prepareCalendars(state: TenantState, runtime: Runtime): Promise<void> {
+  while (!state.calendars.prepareStep(runtime.now())) await turn(runtime);
 }
 
 function turn(runtime: Runtime): Promise<void> {

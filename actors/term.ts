@@ -355,6 +355,11 @@ export class Term {
     const now = this.#now();
     this.#lastNow = now;
     const stopAt = runtime.monotonic() + sliceMsMax;
+    // Before anything is scored by them; a step is as long as a turn should be.
+    if (!state.calendars.prepareStep(now)) {
+      this.wake();
+      return;
+    }
     this.#clock.beginTurn();
     let more = state.growStep();
     if (!this.#stepRebuild(now)) more = true;
@@ -386,7 +391,7 @@ export class Term {
         // The turn is over, or something else has to happen first (a commit, a read, a slice of the order).
         return !this.#clock.isWaiting && (runtime.monotonic() > stopAt || !this.#clock.ready(now));
       }
-      if (entry.alone || runtime.monotonic() > stopAt) return true;
+      if (entry.alone || publishes(entry.request) || runtime.monotonic() > stopAt) return true;
     }
     return false;
   }

@@ -7,6 +7,7 @@ import { runShard } from '../actors/shard.js';
 import { TenantActor } from '../actors/tenant-actor.js';
 import type { ShardTask } from '../actors/wire.js';
 import { defaultCategories, defaultFilters, defaultSchemas } from '../engine/default-settings.js';
+import { loadTimeZones } from '../engine/time-zone.js';
 import { openFileSnapshots } from '../stores/file/snapshot-store.js';
 import { DatabaseMetrics } from '../stores/postgres/database-metrics.js';
 import { MigratedDatabases } from '../stores/postgres/migrated-databases.js';
@@ -34,6 +35,7 @@ export interface ShardConfig {
 /** The task that a shard's thread runs for ever; resolves when the shard has drained. */
 export default async function shard(task: ShardTask): Promise<void> {
   const config = workerData as ShardConfig;
+  loadTimeZones();
   const storeMetrics = new Registry();
   const redisMetrics = new RedisMetrics(storeMetrics);
   const redis = config.redisUrl === undefined ? undefined : openRedisSnapshots(config.redisUrl, redisMetrics);

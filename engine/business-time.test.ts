@@ -115,6 +115,32 @@ test('in 5,000 random cases adding business time leads to the first instant by w
   );
 });
 
+test('measured ahead or when asked, the axis is the same in all years, and goes on from one span to the next', () => {
+  const anyYear = fc.integer({ min: Date.UTC(1969, 0, 1), max: end + 400 * day });
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...pool.slice(0, 40)),
+      fc.array(anyYear, { maxLength: 4 }),
+      ({ calendar }, instants) => {
+        const ahead = new BusinessTime(calendar);
+        for (let steps = 1; !ahead.prepareStep(Date.UTC(2026, 0, 1)); steps++) assert.ok(steps < 60);
+        const asked = new BusinessTime(calendar);
+        for (const t of instants) {
+          const at = asked.at(t);
+          assert.equal(ahead.at(t), at);
+          assert.equal(ahead.instantOf(at), asked.instantOf(at));
+        }
+      },
+    ),
+  );
+  for (const { time, oracle } of pool.slice(0, 40)) {
+    for (let border = Date.UTC(2020, 0, 1); border < end; border += 1826 * day) {
+      const [from, to] = [border - 4 * day, Math.min(border + 4 * day, end)];
+      assert.equal(time.between(from, to), oracle.between(from, to));
+    }
+  }
+});
+
 test('minute by minute around every change of the clocks a calendar is open when the clock on the wall says so', () => {
   for (const timeZone of zones) {
     for (const weekly of [weekOf('01:15', '02:45'), weekOf('00:00', '01:30'), weekOf('22:00', '24:00')]) {

@@ -10,9 +10,20 @@ export interface OffsetPeriod {
   offsetMs: number;
 }
 
+/** What ICU lists: most names of a zone are known by it without asking for its rules, which takes 0.5 ms. */
+let listed: ReadonlySet<string> | undefined;
+
+/** A thread's first question about any zone takes 40 ms: better before it serves anybody. */
+export function loadTimeZones(): void {
+  isTimeZone('Etc/UTC');
+  offsetPeriods('Europe/Berlin', Date.UTC(2020, 0, 1), Date.UTC(2021, 0, 1));
+}
+
 /** Whether this names a time zone of the IANA database; bare offsets such as `+01:00` are not taken. */
 export function isTimeZone(name: unknown): name is string {
   if (typeof name !== 'string' || !/^[A-Za-z]/.test(name)) return false;
+  listed ??= new Set(Intl.supportedValuesOf('timeZone'));
+  if (listed.has(name)) return true;
   try {
     atInstant(0, name);
     return true;
