@@ -22,6 +22,8 @@ export type Request = (
       /** Line number of the first item in the client's whole request. */
       firstLine: number;
       mode: 'create' | 'upsert';
+      /** Each line for itself: what those before it would change is not there. */
+      dryRun?: boolean;
     }
   | { op: 'update'; id: string; body: Uint8Array; ifMatch?: number; dryRun?: boolean }
   | {

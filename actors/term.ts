@@ -502,6 +502,7 @@ export class Term {
     if (isRejection(decision)) return decision;
     const { itemId, events, ...outcome } = decision;
     if (isTrial && command.type === 'importSettings') return importPreview(events);
+    if (isTrial && request.op === 'createMany') return outcome;
     if (isTrial) {
       const item = events.find((event) => 'item' in event)?.item ?? state.mustDocument(itemId as string);
       return previewAnswer(state, item, now);

@@ -4,35 +4,55 @@ import { isRejection, type Rejection, reject } from '../engine/rejection.js';
 import { type BulkOptions, type BulkOutcome, takeBulk } from './bulk.js';
 import type { Caller } from './caller.js';
 import type { Front } from './front.js';
+import type { Handler } from './handler.js';
 import { readIdempotencyKey } from './header.js';
 import type { Operation } from './operation.js';
 import { sendProblem } from './problem.js';
 import { type Query, readQuery } from './query.js';
-import { jsonMediaType, modeOf } from './route.js';
+import { isDryRun, jsonMediaType, modeOf } from './route.js';
 import type { ApiSettings } from './settings.js';
 
-/** `POST /workitems/bulk`: the body is still on its way when this runs. */
-export function bulkHandler(operation: Operation, front: Front) {
+/** What a kind of bulk says for itself. */
+export type BulkForm = Pick<BulkOptions, 'format' | 'splitter'>;
+
+/** `POST /workitems/bulk`. */
+export function bulkHandler(operation: Operation, front: Front): Handler {
+  return streamHandler(operation, front, ({ headers }) => ({
+    format: /^application\/json\b/i.test(headers['content-type'] ?? '') ? 'array' : 'ndjson',
+  }));
+}
+
+/** Takes items by the stream: the body is still on its way when this runs. */
+export function streamHandler(
+  operation: Operation,
+  front: Front,
+  formOf: (request: FastifyRequest, query: Query) => BulkForm | Rejection,
+): Handler {
   return async function handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const query = readQuery(request.query, operation.query ?? []);
-    const idempotencyKey = readIdempotencyKey(request.headers['idempotency-key']);
-    const refused = [query, idempotencyKey].find(isRejection) ?? refusedBefore(request, front.settings);
-    if (refused) {
+    const asked = readAsked(operation, front, request);
+    const form = isRejection(asked) ? asked : formOf(request, asked.query);
+    if (isRejection(asked) || isRejection(form)) {
       // Its body is still on the way, and nobody will read it.
       reply.header('connection', 'close');
-      return sendProblem(reply, refused);
+      return sendProblem(reply, form as Rejection);
     }
-    const { name: by, from } = request.caller as Caller;
-    const common = {
-      mode: modeOf(query as Query),
-      by,
-      from,
-      ...(idempotencyKey !== undefined && { idempotencyKey }),
-    } as Common;
-    const outcome = await takeBulk(request.body as Readable, optionsOf(request, front, common));
+    const outcome = await takeBulk(request.body as Readable, { ...form, ...optionsOf(request, front, asked) });
     if (outcome.unread || front.gate.draining) reply.header('connection', 'close');
     return sendOutcome(reply, outcome);
   };
+}
+
+interface Asked {
+  query: Query;
+  idempotencyKey: string | undefined;
+}
+
+function readAsked(operation: Operation, { settings }: Front, request: FastifyRequest): Asked | Rejection {
+  const query = readQuery(request.query, operation.query ?? []);
+  if (isRejection(query)) return query;
+  const idempotencyKey = readIdempotencyKey(request.headers['idempotency-key']);
+  if (isRejection(idempotencyKey)) return idempotencyKey;
+  return refusedBefore(request, settings) ?? { query, idempotencyKey };
 }
 
 function refusedBefore(request: FastifyRequest, { bulkBytesMax }: ApiSettings): Rejection | undefined {
@@ -43,24 +63,22 @@ function refusedBefore(request: FastifyRequest, { bulkBytesMax }: ApiSettings): 
   return undefined;
 }
 
-function optionsOf(request: FastifyRequest, { engine, settings }: Front, ask: Common): BulkOptions {
-  const { tenantId } = request.caller as Caller;
+function optionsOf(
+  request: FastifyRequest,
+  { engine, settings }: Front,
+  { query, idempotencyKey }: Asked,
+): Omit<BulkOptions, keyof BulkForm> {
+  const { tenantId, name: by, from } = request.caller as Caller;
+  // What all slices of one request say alike.
+  const common = { mode: modeOf(query), dryRun: isDryRun(query), by, from, ...(idempotencyKey && { idempotencyKey }) };
   return {
-    format: /^application\/json\b/i.test(request.headers['content-type'] ?? '') ? 'array' : 'ndjson',
     itemBytesMax: settings.itemBytesMax,
     itemsMax: settings.bulkItemsMax,
     bytesMax: settings.bulkBytesMax,
     // The engine remembers an Idempotency-Key by line, so that it does not matter how the lines are sliced.
-    send: (format, body, firstLine) => engine.request(tenantId, { op: 'createMany', body, format, firstLine, ...ask }),
+    send: (format, body, firstLine) =>
+      engine.request(tenantId, { op: 'createMany', body, format, firstLine, ...common }),
   };
-}
-
-/** What all slices of one request say alike. */
-interface Common {
-  mode: 'create' | 'upsert';
-  by: string;
-  from: string;
-  idempotencyKey?: string;
 }
 
 function sendOutcome(reply: FastifyReply, { tally, refused }: BulkOutcome): FastifyReply {

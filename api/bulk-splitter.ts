@@ -14,6 +14,8 @@ export interface Slice {
 export interface LineFault {
   line: number;
   rejection: Rejection;
+  /** The structure broke here: when nothing else came of the request, this is what is wrong with all of it. */
+  broken?: true;
 }
 
 export type Piece = Slice | LineFault;
@@ -31,14 +33,22 @@ export interface BulkLimits {
  */
 export type Stop = 'broken' | 'too-many';
 
+/** Cuts a body into slices while it arrives, whatever its chunks are. */
+export interface Splitter {
+  /** What of the body goes on, in the order of lines. */
+  push(chunk: Buffer): Piece[];
+  end(): Piece[];
+  readonly stop: Stop | undefined;
+}
+
 /**
  * Gathers the parts of lines into slices. An array's elements become NDJSON lines, so that the shard parses each by
  * itself and a bad one harms no other. Memory: one slice and one item.
  */
-class Gatherer {
-  pieces: Piece[] = [];
-  line = 0;
+export class Gatherer {
   stop: Stop | undefined;
+  private pieces: Piece[] = [];
+  private line = 0;
   private items = 0;
   private lineParts: Buffer[] = [];
   private lineBytes = 0;
@@ -59,7 +69,7 @@ class Gatherer {
   }
 
   endLine(): void {
-    const { itemBytesMax, itemsMax, sliceBytesMax, sliceItemsMax } = this.limits;
+    const { itemBytesMax, sliceBytesMax, sliceItemsMax } = this.limits;
     const bytes = this.lineBytes;
     const text = bytes === 0 ? nothing : Buffer.concat(this.lineParts);
     this.lineParts = [];
@@ -69,24 +79,35 @@ class Gatherer {
       this.line += 1;
       return;
     }
-    if (this.items === itemsMax) {
-      this.halt('too-many');
+    if (bytes > itemBytesMax) {
+      this.refuse(reject('too-large', `An item may have ${itemBytesMax} bytes.`));
       return;
     }
-    this.items += 1;
-    if (bytes > itemBytesMax) {
-      this.fault(reject('too-large', `An item may have ${itemBytesMax} bytes.`));
-    } else {
-      if (this.sliceItems === sliceItemsMax || this.sliceBytes + bytes >= sliceBytesMax || this.isGap()) this.flush();
-      this.append(text);
-    }
+    if (!this.count()) return;
+    if (this.sliceItems === sliceItemsMax || this.sliceBytes + bytes >= sliceBytesMax || this.isGap()) this.flush();
+    this.append(text);
+    this.line += 1;
+  }
+
+  /** Reports the current line in place of its item; those after it are taken. */
+  refuse(rejection: Rejection): void {
+    if (!this.count()) return;
+    this.flush();
+    this.pieces.push({ line: this.line, rejection });
     this.line += 1;
   }
 
   /** Reports the current line and takes nothing more. */
   break(rejection: Rejection): void {
-    this.fault(rejection);
+    this.flush();
+    this.pieces.push({ line: this.line, rejection, broken: true });
     this.halt('broken');
+  }
+
+  take(): Piece[] {
+    const { pieces } = this;
+    if (pieces.length > 0) this.pieces = [];
+    return pieces;
   }
 
   flush(): void {
@@ -112,9 +133,14 @@ class Gatherer {
     return this.sliceItems > 0 && this.line !== this.firstLine + this.sliceItems;
   }
 
-  private fault(rejection: Rejection): void {
-    this.flush();
-    this.pieces.push({ line: this.line, rejection });
+  /** Counts one more item; false when there may be none. */
+  private count(): boolean {
+    if (this.items === this.limits.itemsMax) {
+      this.halt('too-many');
+      return false;
+    }
+    this.items += 1;
+    return true;
   }
 
   private halt(stop: Stop): void {
@@ -124,8 +150,8 @@ class Gatherer {
   }
 }
 
-/** Cuts a bulk body into slices while it arrives, whatever the chunks are. */
-export class BulkSplitter {
+/** The slices of a bulk body. */
+export class BulkSplitter implements Splitter {
   private readonly gatherer: Gatherer;
   private readonly scanner: ArrayScanner | LineScanner;
 
@@ -134,34 +160,31 @@ export class BulkSplitter {
     this.scanner = format === 'array' ? new ArrayScanner(this.gatherer) : new LineScanner(this.gatherer);
   }
 
-  /** What of the body goes on, in the order of lines. */
   push(chunk: Buffer): Piece[] {
     if (this.gatherer.stop === undefined) this.scanner.push(chunk);
-    return this.take();
+    return this.gatherer.take();
   }
 
   end(): Piece[] {
     if (this.gatherer.stop === undefined) this.scanner.end();
     this.gatherer.flush();
-    return this.take();
+    return this.gatherer.take();
   }
 
   get stop(): Stop | undefined {
     return this.gatherer.stop;
   }
-
-  private take(): Piece[] {
-    const { pieces } = this.gatherer;
-    if (pieces.length > 0) this.gatherer.pieces = [];
-    return pieces;
-  }
 }
 
-class LineScanner {
-  private rest = 0;
-  private readonly gatherer: Gatherer;
+/** Where lines go, part by part. */
+export type LineSink = Pick<Gatherer, 'part' | 'endLine' | 'stop'>;
 
-  constructor(gatherer: Gatherer) {
+/** Finds lines by their ends. */
+export class LineScanner {
+  private rest = 0;
+  private readonly gatherer: LineSink;
+
+  constructor(gatherer: LineSink) {
     this.gatherer = gatherer;
   }
 
@@ -188,6 +211,7 @@ const tab = 9;
 const newline = Buffer.from('\n');
 const nothing = Buffer.alloc(0);
 
-function isBlank(text: Buffer): boolean {
+/** White space only. */
+export function isBlank(text: Buffer): boolean {
   return text.every((byte) => isSpace(byte));
 }

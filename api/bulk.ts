@@ -8,6 +8,7 @@ import {
   type LineFault,
   type Piece,
   type Slice,
+  type Splitter,
 } from './bulk-splitter.js';
 
 /** Bytes of one slice, and of a body that goes to the engine as it came. */
@@ -23,6 +24,8 @@ export interface BulkOptions {
   itemBytesMax: number;
   itemsMax: number;
   bytesMax: number;
+  /** Makes items of a body that is none yet; without it the body is what `format` says. */
+  splitter?(limits: BulkLimits): Splitter;
   /** Never throws. */
   send(format: BulkFormat, body: Buffer, firstLine: number): Promise<Reply>;
 }
@@ -95,7 +98,7 @@ function isOneFault({ accepted, refused }: Answer): boolean {
 }
 
 class BulkRun {
-  private readonly splitter: BulkSplitter;
+  private readonly splitter: Splitter;
   private readonly parts: (Part | Promise<Part>)[] = [];
   private readonly inFlight = new Set<Promise<Part>>();
   private readonly options: BulkOptions;
@@ -108,7 +111,7 @@ class BulkRun {
       sliceBytesMax,
       sliceItemsMax,
     };
-    this.splitter = new BulkSplitter(options.format, limits);
+    this.splitter = options.splitter?.(limits) ?? new BulkSplitter(options.format, limits);
   }
 
   async take(head: Buffer, rest: AsyncIterableIterator<Buffer> | undefined): Promise<BulkOutcome> {
@@ -177,13 +180,13 @@ function refusedSlice(slice: Slice, rejection: Rejection): Part {
   return { accepted: 0, rejected: results.length, json: results.join(','), refused: rejection };
 }
 
-function refusedLine({ line, rejection }: LineFault): Part {
+function refusedLine({ line, rejection, broken }: LineFault): Part {
   const part = { accepted: 0, rejected: 1, json: lineResult(line, rejection) };
-  return rejection.code === 'invalid-json' ? { ...part, refused: rejection } : part;
+  return broken ? { ...part, refused: rejection } : part;
 }
 
-function lineResult(line: number, { code, detail }: Rejection): string {
-  return JSON.stringify({ line, status: rejections[code].status, code, detail });
+function lineResult(line: number, { code, detail, faults }: Rejection): string {
+  return JSON.stringify({ line, status: rejections[code].status, code, detail, errors: faults });
 }
 
 function tallyOf(parts: readonly Part[]): BulkTally {

@@ -59,6 +59,29 @@ const bulk: Operation = {
   problems: ['invalid-json', 'invalid-value', 'unknown-field', 'too-large', 'unsupported-media-type'],
 };
 
+const importMany: Operation = {
+  ...bulk,
+  id: 'importMany',
+  path: '/workitems/import',
+  summary:
+    'Hands in the records of a CSV or NDJSON file as work items, streamed and answered like bulk: by a mapping of columns, or as an export wrote them',
+  query: ['mapping', 'mode', 'dryRun'],
+  body: {
+    kind: 'stream',
+    content: { 'text/csv': 'Csv', 'application/x-ndjson': 'FileRecord', 'application/jsonl': 'FileRecord' },
+    required: true,
+  },
+  problems: [
+    ...bulk.problems,
+    'invalid-csv',
+    'missing-field',
+    'unsafe-text',
+    'unsafe-key',
+    'unsafe-number',
+    'too-deep',
+  ],
+};
+
 const update: Operation = {
   id: 'update',
   method: 'PATCH',
@@ -194,6 +217,7 @@ export const openOperations: readonly Operation[] = [
 export const operations: readonly Operation[] = [
   create,
   bulk,
+  importMany,
   read(
     'list',
     'iWD.Workitems.Search.canExecute',

@@ -11,6 +11,7 @@ export interface Query {
   limit?: number;
   version?: number;
   mode?: string[];
+  mapping?: string;
   dryRun?: string[];
   by?: string;
   from?: string;

@@ -22,6 +22,7 @@ import { EventLoopDelay, Gate, type LoopDelay } from './gate.js';
 import type { Handlers } from './handler.js';
 import { requestId } from './header.js';
 import { HttpMetrics } from './http-metrics.js';
+import { importHandlers } from './import-route.js';
 import { openHandlers } from './open-route.js';
 import { type Operation, operations, urlsOf } from './operation.js';
 import { People, type PeopleOptions } from './people.js';
@@ -157,6 +158,7 @@ const frontHandlers: Handlers = {
   ...peopleHandlers,
   ...auditHandlers,
   ...exportHandlers,
+  ...importHandlers,
   ...subjectHandlers,
   ...registryHandlers,
   ...settingsHandlers,

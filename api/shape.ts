@@ -6,6 +6,7 @@ import { plainTexts, statuses } from '../engine/work-item.js';
 import { settingsShapes } from './settings-shape.js';
 import { bulkActionShapes } from './shape-bulk-action.js';
 import { filterShapes } from './shape-filter.js';
+import { importShapes } from './shape-import.js';
 import { peopleShapes } from './shape-people.js';
 import { registryShapes } from './shape-registry.js';
 import { subjectShapes } from './shape-subject.js';
@@ -122,7 +123,10 @@ const historyEntryExample = {
 };
 
 const bulkResult = Type.Object({
-  line: Type.Integer({ minimum: 0, description: 'Index in the array, or number of the NDJSON line, from 0.' }),
+  line: Type.Integer({
+    minimum: 0,
+    description: 'Index in the array, number of the NDJSON line, or of the CSV record behind the header, from 0.',
+  }),
   status: Type.Integer(),
   id: Type.Optional(Type.String({ format: 'uuid' })),
   code: Type.Optional(Type.String()),
@@ -268,6 +272,7 @@ export const shapes = {
   Patch: patch,
   WorkItem: workItem,
   ...filterShapes,
+  ...importShapes,
   WorkItemPage: page(reference('WorkItem'), itemExample),
   Queue: Type.Object(
     {
@@ -378,6 +383,12 @@ export const queryFields = {
     of: ['create', 'upsert'],
     single: true,
     description: '`upsert`: update what the captureId names.',
+  },
+  mapping: {
+    kind: 'text',
+    lengthMax: 8192,
+    description:
+      'How columns become fields, as JSON (docs/api.md, "Import"); without it the columns are those of an export.',
   },
   format: {
     kind: 'list',

@@ -1,8 +1,11 @@
 /** Values of one cell: what JSON has. */
 export type Cell = string | number | boolean | null | undefined | object;
 
-/** What a spreadsheet would take for the beginning of a formula, or cut off before it looks for one. */
-const formula = /^[=+\-@\t\r\n]/;
+/**
+ * What a spreadsheet would take for the beginning of a formula, or cut off before it looks for one; with apostrophes in
+ * front too, so that taking one away always gives back the text.
+ */
+const formula = /^'*[=+\-@\t\r\n]/;
 const special = /[",\r\n]/;
 
 /**
@@ -20,4 +23,9 @@ function cellText(cell: Cell): string {
   const text = typeof cell === 'string' ? cell : JSON.stringify(cell);
   const safe = formula.test(text) ? `'${text}` : text;
   return special.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** The text of a cell that `csvLine` wrote from a text. */
+export function plainText(cell: string): string {
+  return cell.startsWith("'") && formula.test(cell) ? cell.slice(1) : cell;
 }

@@ -4,6 +4,7 @@
  */
 export const rejections = {
   'invalid-json': { status: 400, title: 'The body is not JSON' },
+  'invalid-csv': { status: 400, title: 'The body is not CSV' },
   'invalid-value': { status: 400, title: 'A value is not what is expected here' },
   'unknown-field': { status: 400, title: 'A field is not known here' },
   'missing-field': { status: 400, title: 'A required field is missing' },

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { type Info, parse } from 'csv-parse';
-import { type TimeReader, timeReader } from '../bin/intake/wall-time.js';
+import { type TimeReader, timeReader } from '../services/intake/wall-time.js';
 import type { Instant } from '../engine/work-item.js';
 
 /** Reads an export of "311 Service Requests" as the City of New York publishes it (CSV, column names of the city). */

@@ -17,9 +17,10 @@ const rooms: Readonly<Record<string, readonly string[] | 'anything'>> = {
   stores: ['engine', 'actors/ports'],
   services: ['engine', 'actors/ports'],
   // Values of engine are only codes and limits here; everything that decides stays behind the request.
-  api: ['engine', 'actors/ports', 'actors/request', 'actors/client'],
+  // Intake: the pure readers of files that come in, which the API and the command line share.
+  api: ['engine', 'actors/ports', 'actors/request', 'actors/client', 'services/intake'],
   // Data and its conversion: the pure parsers of durations and times, nothing that runs.
-  examples: ['engine', 'bin/intake/wall-time'],
+  examples: ['engine', 'services/intake/wall-time'],
   web: ['api/client'],
   bench: 'anything',
   bin: 'anything',

@@ -2,7 +2,7 @@ import { openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseDraft } from '../../engine/draft.js';
 import { isRejection } from '../../engine/rejection.js';
-import { compileMapping, type Item, type Mapping } from './mapping.js';
+import { compileMapping, type Item, type Mapping } from '../../services/intake/mapping.js';
 import { ProgressBar } from './progress.js';
 import { type FileFormat, type FileLine, openRecords } from './record-file.js';
 import { findTarget } from './target.js';

@@ -1,6 +1,6 @@
 import { createReadStream, type ReadStream } from 'node:fs';
 import { type CsvError, type Info, parse } from 'csv-parse';
-import type { FileRecord } from './mapping.js';
+import type { FileRecord } from '../../services/intake/mapping.js';
 
 /** Streams a CSV or NDJSON file as records with their line numbers; nothing but the record in hand is in memory. */
 

@@ -123,3 +123,23 @@ test('the mapping for the city is without fault and names its columns', () => {
   assert.ok(mapping.hasCaptureId);
   assert.ok(mapping.columns.includes('Created Date'));
 });
+
+test('values that JSON nests harm no line, whatever their keys are called', () => {
+  const compiled = compileMapping({
+    fields: {
+      captureId: 'id',
+      customerId: { template: 'c-{id}' },
+      createdDateTime: { column: 'when', time: 'epoch-ms' },
+      businessValue: { column: 'value' },
+    },
+  });
+  assert.ok('mapping' in compiled);
+  const { mapping } = compiled;
+  const hostile = { toString: 1, valueOf: 2, toJSON: 3 };
+  assert.deepEqual(mapping.item({ id: hostile }), {
+    item: { captureId: JSON.stringify(hostile), customerId: `c-${JSON.stringify(hostile)}`, attributes: {} },
+  });
+  for (const column of ['when', 'value']) {
+    assert.match((mapping.item({ id: 'a', [column]: hostile }) as { detail: string }).detail, /is "\{/);
+  }
+});

@@ -125,7 +125,7 @@ class Compiler {
     const readers = parts.map((part, i) => (i % 2 === 1 ? this.#column(part) : () => part));
     return (record) => {
       const values = readers.map((read) => read(record));
-      return values.includes(undefined) ? undefined : values.join('');
+      return values.includes(undefined) ? undefined : values.map(textOf).join('');
     };
   }
 
@@ -140,7 +140,7 @@ class Compiler {
   #time(time: unknown, zone: unknown, pointer: string): ((value: unknown) => unknown) | undefined {
     if (time === 'iso') return undefined;
     const unit = time === 'epoch-ms' ? 1 : time === 'epoch-seconds' ? 1000 : undefined;
-    if (unit) return (value) => isoOf(Number(value) * unit, value, String(time));
+    if (unit) return (value) => isoOf(Number(textOf(value)) * unit, value, String(time));
     const read: TimeReader | string =
       typeof time === 'string' && typeof zone === 'string'
         ? timeReader(time, zone)
@@ -149,7 +149,7 @@ class Compiler {
       this.#fault(`${pointer}/time`, read);
       return undefined;
     }
-    return (value) => isoOf(read(String(value)), value, String(time));
+    return (value) => isoOf(read(textOf(value)), value, String(time));
   }
 
   #number(number: unknown, pointer: string): (value: unknown) => unknown {
@@ -160,7 +160,7 @@ class Compiler {
     }
     return (value) => {
       if (typeof value === 'number') return value;
-      const plain = String(value).replaceAll(String(group), '').replace(String(decimal), '.');
+      const plain = textOf(value).replaceAll(String(group), '').replace(String(decimal), '.');
       // An empty group sign replaces nothing; Number would also take 0x10 and blanks.
       if (!/^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$/.test(plain)) throw new RowFault(`is ${shown(value)}; expected a number`);
       return Number(plain);
@@ -195,7 +195,7 @@ function readItem(
     const item = readAll(record, fields);
     if (fields.has('captureId')) {
       if (item.captureId === undefined) return { detail: 'captureId would be empty: its columns are' };
-      item.captureId = String(item.captureId);
+      item.captureId = textOf(item.captureId);
     }
     return { item: { ...item, attributes: readAll(record, attributes) } };
   } catch (error) {
@@ -223,7 +223,9 @@ function isoOf(ms: number | undefined, value: unknown, format: string): string {
   return date.toISOString();
 }
 
-const shown = (value: unknown) => JSON.stringify(String(value).slice(0, 60));
+/** What JSON nests as JSON: an object's own `toString` is the sender's, and need not be a function. */
+const textOf = (value: unknown) => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+const shown = (value: unknown) => JSON.stringify(textOf(value).slice(0, 60));
 const pointerKey = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1');
 const pointerName = (key: string) => key.replaceAll('~1', '/').replaceAll('~0', '~');
 

@@ -11,6 +11,8 @@ export interface WallTime {
   second: number;
 }
 
+/** Zones kept: a name may be written in any case, so there is no end of them. */
+const formatsMax = 64;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function formatOf(zone: string): Intl.DateTimeFormat {
@@ -26,6 +28,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
       minute: 'numeric',
       second: 'numeric',
     });
+    if (formats.size >= formatsMax) formats.clear();
     formats.set(zone, format);
   }
   return format;
