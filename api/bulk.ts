@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Answer, Reply } from '../actors/request.js';
 import { isRejection, type Rejection, reject, rejections } from '../engine/rejection.js';
 import {
@@ -18,6 +19,10 @@ const sliceItemsMax = 500;
 const slicesInFlightMax = 4;
 /** Bytes that are still read, and dropped, after nothing more is taken: most clients only read an answer at their end. */
 const lingerBytesMax = 1024 * 1024;
+
+/** Of an import: bytes that are read at once, and how long reading may hold the loop. */
+const partBytesMax = 4096;
+const partMsMax = 5;
 
 export interface BulkOptions {
   format: BulkFormat;
@@ -117,7 +122,7 @@ class BulkRun {
   async take(head: Buffer, rest: AsyncIterableIterator<Buffer> | undefined): Promise<BulkOutcome> {
     const { bytesMax } = this.options;
     let bytes = head.length;
-    await this.dispatch(this.splitter.push(head));
+    await this.push(head);
     let tooLong = bytes > bytesMax;
     let dropped = 0;
     if (rest) {
@@ -127,11 +132,22 @@ class BulkRun {
         if (tooLong || this.splitter.stop !== undefined) {
           dropped += chunk.length;
           if (dropped > lingerBytesMax) break;
-        } else await this.dispatch(this.splitter.push(chunk));
+        } else await this.push(chunk);
       }
     }
     if (!tooLong) await this.dispatch(this.splitter.end());
     return { ...(await this.outcome(tooLong)), unread: dropped > lingerBytesMax };
+  }
+
+  /** In parts, and with turns of the loop in between where a part takes long: reading records is work. */
+  private async push(chunk: Buffer): Promise<void> {
+    const step = this.options.splitter ? partBytesMax : chunk.length;
+    for (let from = 0, began = performance.now(); from < chunk.length; from += step) {
+      await this.dispatch(this.splitter.push(chunk.subarray(from, from + step)));
+      if (performance.now() - began < partMsMax) continue;
+      await turn();
+      began = performance.now();
+    }
   }
 
   private async dispatch(pieces: Piece[]): Promise<void> {

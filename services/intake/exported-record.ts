@@ -27,7 +27,7 @@ const found: Readonly<Record<string, { flag: string; value: boolean }>> = {
 /**
  * Reads records as `GET /workitems/export` writes them, headers being names of fields. What only the engine writes (id,
  * status, version, ...) is passed over: an import brings work, not its life so far. A category that rules had found, and
- * a due time that came from the category, stay behind too.
+ * a due time whose clock its category stops, stay behind too.
  */
 export function exportedIntake(format: 'csv' | 'ndjson'): RecordIntake {
   const known = new Map<string, Column | undefined>();
@@ -130,9 +130,9 @@ class CellReader {
   field(cell: unknown, kind: FieldKind): unknown {
     const text = String(cell);
     if (text === '') return undefined;
-    // What is no number stays a text, and the engine says what it expected.
-    if (kind === 'number' && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text)) return Number(text);
-    return plainText(text);
+    // What is no number, or none that JSON could write, stays a text, and the engine says what it expected.
+    const isNumber = kind === 'number' && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text);
+    return isNumber && Number.isFinite(Number(text)) ? Number(text) : plainText(text);
   }
 
   value(cell: unknown): unknown {

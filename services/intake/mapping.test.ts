@@ -124,7 +124,7 @@ test('the mapping for the city is without fault and names its columns', () => {
   assert.ok(mapping.columns.includes('Created Date'));
 });
 
-test('values that JSON nests harm no line, whatever their keys are called', () => {
+test('values that JSON nests, and numbers that it cannot write, harm no line', () => {
   const compiled = compileMapping({
     fields: {
       captureId: 'id',
@@ -139,7 +139,20 @@ test('values that JSON nests harm no line, whatever their keys are called', () =
   assert.deepEqual(mapping.item({ id: hostile }), {
     item: { captureId: JSON.stringify(hostile), customerId: `c-${JSON.stringify(hostile)}`, attributes: {} },
   });
+  // JSON would write null, and the item would have no value at all.
+  assert.match((mapping.item({ id: 'a', value: '1e999' }) as { detail: string }).detail, /expected a number/);
   for (const column of ['when', 'value']) {
     assert.match((mapping.item({ id: 'a', [column]: hostile }) as { detail: string }).detail, /is "\{/);
   }
+});
+
+test('a mapping that names a column again and again does not multiply it without end', () => {
+  const detailOf = (document: object) => {
+    const compiled = compileMapping(document);
+    assert.ok('mapping' in compiled);
+    return (compiled.mapping.item({ a: 'x'.repeat(600_000) }) as { detail: string }).detail;
+  };
+  assert.match(detailOf({ fields: { captureId: { template: '{a}'.repeat(2000) } } }), /captureId would make the item/);
+  const attributes = Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`n${n}`, 'a']));
+  assert.match(detailOf({ attributes }), /n1 would make the item longer than 1048576 characters/);
 });

@@ -125,7 +125,7 @@ class Compiler {
     const readers = parts.map((part, i) => (i % 2 === 1 ? this.#column(part) : () => part));
     return (record) => {
       const values = readers.map((read) => read(record));
-      return values.includes(undefined) ? undefined : values.map(textOf).join('');
+      return values.includes(undefined) ? undefined : joined(values.map(textOf));
     };
   }
 
@@ -162,7 +162,8 @@ class Compiler {
       if (typeof value === 'number') return value;
       const plain = textOf(value).replaceAll(String(group), '').replace(String(decimal), '.');
       // An empty group sign replaces nothing; Number would also take 0x10 and blanks.
-      if (!/^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$/.test(plain)) throw new RowFault(`is ${shown(value)}; expected a number`);
+      const isNumber = /^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$/.test(plain) && Number.isFinite(Number(plain));
+      if (!isNumber) throw new RowFault(`is ${shown(value)}; expected a number`);
       return Number(plain);
     };
   }
@@ -204,12 +205,27 @@ function readItem(
   }
 }
 
+/** A column may be named often: what comes of a record stays in proportion. */
+function joined(texts: readonly string[]): string {
+  const length = texts.reduce((sum, text) => sum + text.length, 0);
+  if (length > itemLengthMax) throw new RowFault(tooLong);
+  return texts.join('');
+}
+
+/** Characters of all values that a record becomes, as many as a record may have bytes. */
+const itemLengthMax = 1024 * 1024;
+const tooLong = `would make the item longer than ${itemLengthMax} characters`;
+
 function readAll(record: FileRecord, readers: Map<string, Reader>): Item {
   const item: Item = {};
+  let length = 0;
   for (const [name, read] of readers) {
     try {
       const value = read(record);
-      if (value !== undefined) item[name] = value;
+      if (value === undefined) continue;
+      length += textOf(value).length;
+      if (length > itemLengthMax) throw new RowFault(tooLong);
+      item[name] = value;
     } catch (error) {
       throw error instanceof RowFault ? new RowFault(`${name} ${error.message}`) : error;
     }

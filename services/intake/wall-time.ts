@@ -52,6 +52,23 @@ function offsetMs(zone: string, instant: number): number {
   return shown - Math.floor(instant / 1000) * 1000;
 }
 
+const dayMs = 86_400_000;
+/** Days kept: a file is of a few, and asking for an offset takes microseconds. */
+const daysMax = 4096;
+const days = new Map<string, readonly [before: number, after: number]>();
+
+/** The zone's offsets a day before that day of UTC begins, and a day after it ends. */
+function offsetsAround(zone: string, day: number): readonly [before: number, after: number] {
+  const key = `${day} ${zone}`;
+  let around = days.get(key);
+  if (!around) {
+    around = [offsetMs(zone, (day - 1) * dayMs), offsetMs(zone, (day + 2) * dayMs)];
+    if (days.size >= daysMax) days.clear();
+    days.set(key, around);
+  }
+  return around;
+}
+
 /**
  * The instant at which the zone's clocks show this time. An hour that exists twice in autumn means the first of the
  * two; an hour that is left out in spring means as long after the jump as it claims to be after its start.
@@ -63,9 +80,9 @@ export function instantOf(wall: WallTime, zone: string): number | undefined {
   const date = new Date(asUtc);
   const real = date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
   if (!real || hour > 23 || minute > 59 || second > 59) return undefined;
-  // A zone changes its offset at most once within two days, so the two offsets around the time are the only candidates.
-  const before = offsetMs(zone, asUtc - 86_400_000);
-  const after = offsetMs(zone, asUtc + 86_400_000);
+  // A zone changes its offset at most once within three days, so the two offsets around the day are the only candidates.
+  const [before, after] = offsetsAround(zone, Math.floor(asUtc / dayMs));
+  if (before === after) return asUtc - before;
   for (const offset of [before, after]) {
     if (offsetMs(zone, asUtc - offset) === offset) return asUtc - offset;
   }
