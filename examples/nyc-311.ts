@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { type Info, parse } from 'csv-parse';
-import { type TimeReader, timeReader } from '../services/intake/wall-time.js';
 import type { Instant } from '../engine/work-item.js';
+import { type TimeReader, timeReader } from '../services/intake/wall-time.js';
 
 /** Reads an export of "311 Service Requests" as the City of New York publishes it (CSV, column names of the city). */
 
