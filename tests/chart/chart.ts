@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { settingsTable } from '../../bin/settings.js';
 import { root } from '../../scripts/imports-check.js';
+import { dashboardFaults } from './dashboards.js';
 import { ruleFaults } from './rules.js';
 import { toolPath } from './tools.js';
 
@@ -12,7 +13,7 @@ const help = `npm run test:chart [-- --update]
 
 Checks charts/iwd with the real tools: helm lint --strict, helm template for the guide's sample files and for a matrix of
 values, each rendered object against the strict schemas of Kubernetes, the samples against their golden files, settings
-against the server's own table, the alerts by promtool, the Dockerfile by hadolint. Installs what the machine lacks (Go
+against the server's own table, alerts and dashboards by promtool, the Dockerfile by hadolint. Installs what the machine lacks (Go
 and Python are needed, and root for promtool).
 
   --update  writes the golden files anew`;
@@ -34,6 +35,7 @@ const matrix: Record<string, readonly string[]> = {
       'serviceAccount.create=true',
       'monitoring.enabled=true',
       'monitoring.alarms=true',
+      'monitoring.dashboards=true',
       'alerts.labels.release=kube',
     ],
     ...[
@@ -118,7 +120,7 @@ function checkSettings(what: string, objects: readonly ConfigMap[]): void {
   const known = new Set<string>(Object.values(settingsTable).map(({ env }) => env));
   known.add('PGPASSWORD');
   const given = objects.flatMap(({ kind, data }) =>
-    kind === 'ConfigMap' || kind === 'Secret' ? Object.keys(data ?? {}) : [],
+    kind === 'ConfigMap' || kind === 'Secret' ? Object.keys(data ?? {}).filter((key) => !key.endsWith('.json')) : [],
   );
   const unknown = given.filter((name) => !known.has(name));
   check(`${what}: the server knows all ${given.length} settings`, unknown.length === 0, unknown.join(', '));
@@ -149,6 +151,9 @@ function checkRules(folder: string): void {
   const { out, error } = template(['--set', 'monitoring.alarms=true', '--show-only', 'templates/prometheus-rule.yaml']);
   const { what, faults: found } = ruleFaults(out, join(chart, 'rules-test'), folder);
   check(what, found.length === 0, [...found, error].join('\n'));
+  const dashboards = template(['--set', 'monitoring.dashboards=true', '--show-only', 'templates/dashboards.yaml']);
+  const { what: which, faults: wrong } = dashboardFaults(dashboards.out, folder);
+  check(which, wrong.length === 0, [...wrong, dashboards.error].join('\n'));
 }
 
 function checkDockerfile(): void {

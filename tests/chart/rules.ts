@@ -39,7 +39,8 @@ export function ruleFaults(rendered: string, tests: string, folder: string): { w
   };
 }
 
-function promtool(args: readonly string[], cwd: string): string[] {
+/** What promtool has to say against it. */
+export function promtool(args: readonly string[], cwd: string): string[] {
   const { status, stdout, stderr } = spawnSync(toolPath('promtool'), args, { cwd, encoding: 'utf8' });
   return status === 0 ? [] : [stdout + stderr];
 }
