@@ -1,7 +1,7 @@
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
 import { registerCometdMetrics } from './cometd-metrics.js';
 import type { Gate } from './gate.js';
-import { bucketEnds, RequestSeries, type Series } from './request-series.js';
+import { RequestSeries, type Series } from './request-series.js';
 
 /** The parts of prom-client's `getMetricsAsJSON` that merging touches. */
 interface Dump {
@@ -93,7 +93,8 @@ export class HttpMetrics {
     const merged = [own, ...(shards as Dump[][])].map((dump) =>
       dump.map((metric) => ({ ...metric, aggregator: 'sum' })),
     );
-    return AggregatorRegistry.aggregate(merged as unknown as object[]).metrics();
+    const aggregated = await AggregatorRegistry.aggregate(merged as unknown as object[]).metrics();
+    return `${aggregated}\n${this.series.text()}`;
   }
 
   private addSeriesMetrics(): void {
@@ -104,13 +105,6 @@ export class HttpMetrics {
     });
     for (const [name, { help, has }] of Object.entries(outcomes))
       this.addMetric(name, `${help}, by tenant`, 'counter', () => countsByTenant(this.series, has));
-    this.addMetric('iwd_api_request_total', 'Requests answered', 'counter', () =>
-      [...this.series].map(({ labels, count }) => ({ labels, value: count })),
-    );
-    const duration = 'iwd_api_request_duration_milliseconds';
-    this.addMetric(duration, 'From the request’s head to the end of the answer', 'histogram', () =>
-      [...this.series].flatMap((series) => durationValues(series, duration)),
-    );
   }
 
   /** A metric that reads our own counters when it is scraped: all that a registry asks of one is `get`. */
@@ -127,17 +121,4 @@ function countsByTenant(all: Iterable<Series>, has: (code: number) => boolean): 
     counts.set(labels.ccid, (counts.get(labels.ccid) ?? 0) + (has(labels.code) ? count : 0));
   }
   return [...counts].map(([ccid, value]) => ({ labels: { ccid }, value }));
-}
-
-function durationValues({ labels, countByBucket, count, sumMs }: Series, name: string): Dump['values'] {
-  let below = 0;
-  const buckets = [...bucketEnds, '+Inf'].map((le, index) => {
-    below += countByBucket[index]!;
-    return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: below };
-  });
-  return [
-    ...buckets,
-    { metricName: `${name}_sum`, labels, value: sumMs },
-    { metricName: `${name}_count`, labels, value: count },
-  ];
 }

@@ -8,6 +8,7 @@ import { measureLag } from '../actors/shard.js';
 import { ShardMetrics } from '../actors/tenant-metrics.js';
 import { Gate } from '../api/gate.js';
 import { HttpMetrics } from '../api/http-metrics.js';
+import { requestMetrics } from '../api/request-series.js';
 import { DatabaseMetrics } from '../stores/postgres/database-metrics.js';
 import { RedisMetrics } from '../stores/redis/redis-metrics.js';
 import { root } from './imports-check.js';
@@ -55,12 +56,10 @@ export async function metricsMarkdown(): Promise<string> {
   new DatabaseMetrics(stores);
   new RedisMetrics(stores);
   const all = await Promise.all([describe(http.registry, []), describe(shard, ['shard']), describe(stores, [])]);
-  const rows = all
-    .flat()
-    .map(
-      ({ name, type, help, labels }) =>
-        `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
-    );
+  const rows = [...Object.values(requestMetrics), ...all.flat()].map(
+    ({ name, type, help, labels }) =>
+      `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
+  );
   return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows].join('\n');
 }
 
