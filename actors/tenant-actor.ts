@@ -15,7 +15,8 @@ import { pause } from './runtime.js';
 import { SnapshotKeeper } from './snapshot-keeper.js';
 import { offerState } from './state-sender.js';
 import type { ShardMetrics, TenantMetrics } from './tenant-metrics.js';
-import { Term, type TermEnd } from './term.js';
+import { Term } from './term.js';
+import type { TermEnd } from './term-context.js';
 import { uuidV7 } from './uuid-v7.js';
 import { WaitingRoom } from './waiting-room.js';
 
@@ -441,7 +442,7 @@ export class TenantActor {
       bounds: this.#bounds,
       sweepPlan: this.#sweepPlan,
       metrics: this.#metrics,
-      saveSnapshot: (one) => this.#snapshots.replace(one, stores),
+      saveSnapshot: () => this.#snapshots.replace(term, stores),
       onEnd: (end) => {
         endBefore(new Error(`the term ended: ${end.cause}: ${end.detail}`));
         this.#termEnded(term, end);

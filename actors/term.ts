@@ -1,77 +1,25 @@
-import type { Command } from '../engine/command.js';
-import { decide } from '../engine/decide.js';
-import type { Event } from '../engine/event.js';
 import { sliceMsMax } from '../engine/limits.js';
-import { needsAhead, needsOf } from '../engine/needs.js';
-import { isRejection, type Rejection, reject } from '../engine/rejection.js';
+import { reject } from '../engine/rejection.js';
 import type { TenantState } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
-import { filterAnswer, itemAnswer, previewAnswer, settingsAnswer } from './answers.js';
 import type { Batch } from './batch.js';
-import { BulkActions } from './bulk-actions.js';
-import { addLine, linesAnswer } from './bulk-lines.js';
-import { BulkRunner } from './bulk-runner.js';
-import { importAnswer, importPreview } from './bundle-answer.js';
-import { readCommands } from './command-reader.js';
 import { Committer } from './committer.js';
 import { Entry } from './entry.js';
 import { LeaseWatch } from './lease-watch.js';
 import { Loader } from './loader.js';
-import type { Mailbox } from './mailbox.js';
-import type { ActorOptions } from './options.js';
+import { LongWork } from './long-work.js';
 import { OrderClock } from './order-clock.js';
 import { Parking } from './parking.js';
-import type { CommitOutcome, Lease, Runtime, TenantStores } from './ports.js';
+import type { CommitOutcome, Lease } from './ports.js';
 import { Projector } from './projector.js';
 import { Reads } from './reads.js';
-import type { Answer, Reply, Request } from './request.js';
-import { Retention, type SweepPlan } from './retention.js';
-import { Subjects } from './subjects.js';
-import type { TenantMetrics } from './tenant-metrics.js';
+import type { Reply, Request } from './request.js';
+import type { TermContext, TermEnd } from './term-context.js';
+import { publishes, Writer } from './writer.js';
 
-/** Commands of one entry between two looks at the clock. */
-const commandsALook = 16;
-/** Items end at people's pace. */
-const openItemsRetrySeconds = 60;
-const rebuildOpsATurn = 20_000;
 const sleepMsMax = 60_000;
 /** SQLSTATE of a commit that could not even be sent. */
 const noConnection = '08001';
-/** Id of an item that is only tried out. */
-const nobody = '00000000-0000-7000-8000-000000000000';
-
-export interface TermEnd {
-  cause: Exclude<CommitOutcome['kind'], 'committed'> | 'bug';
-  detail: string;
-  /** With `refused`: the database could not write now, rather than not this. */
-  transient: boolean;
-  /** The batch whose commit had begun: only the journal knows whether it is durable. */
-  inFlight: Batch | undefined;
-  /** Everybody who was promised an answer, in order. */
-  unanswered: Entry[];
-}
-
-export interface TermContext {
-  tenantId: string;
-  lease: Lease;
-  state: TenantState;
-  /** Where the follower's tables stand, and the batches after that, which are durable and not projected yet. */
-  cursor: number;
-  unprojected: Batch[];
-  stores: TenantStores;
-  runtime: Runtime;
-  options: ActorOptions;
-  mailbox: Mailbox<Entry>;
-  newId: () => string;
-  /** The tenant's quotas as they stand. */
-  bounds: { readonly openItemsMax: number };
-  sweepPlan: SweepPlan;
-  metrics: TenantMetrics;
-  /** Puts a snapshot of this term in the place of the stored one; rejects when it cannot. */
-  saveSnapshot: (term: Term) => Promise<void>;
-  onEnd: (end: TermEnd) => void;
-  onError: (message: string, error: unknown) => void;
-}
 
 /**
  * One term of ownership: from an acquired lease and a recovered state to the first doubt. It takes entries from the
@@ -87,20 +35,16 @@ export class Term {
   readonly #clock: OrderClock;
   readonly #watch: LeaseWatch;
   readonly #reads: Reads;
-  readonly #subjects: Subjects;
+  readonly #writer: Writer;
+  readonly #longWork: LongWork;
   /** The engine's own requests, taken before those of clients. */
   #own: Entry[] = [];
   /** Clients are served from `serve()` on. */
   #serving = false;
-  readonly #bulkRunner: BulkRunner;
-  readonly #retention: Retention;
-  readonly #bulkActions: BulkActions;
   /** The entry whose commands are half decided, or that waits for something to happen first. */
   #current: Entry | undefined;
   /** The entry that this turn is working on. */
   #running: Entry | undefined;
-  /** Settings that are decided; their answer waits for the order built from them. */
-  #awaitingOrder: { entry: Entry; reply: Reply }[] = [];
   #lastNow: Instant = 0;
   #scheduled = false;
   #paused = false;
@@ -110,7 +54,8 @@ export class Term {
 
   constructor(context: TermContext) {
     this.#c = context;
-    const { stores, runtime, state, lease, options, metrics, onError } = context;
+    const { stores, runtime, state, lease, options, metrics, newId, bounds, sweepPlan, saveSnapshot, onError } =
+      context;
     const loader = new Loader(stores.projection, state, runtime);
     const wake = () => this.wake();
     this.projector = this.#makeProjector(loader);
@@ -128,12 +73,14 @@ export class Term {
       state,
       loader,
       runtime,
-      apply: (event) => this.#apply(event),
+      apply: (event) => this.#writer.apply(event),
       isFull: () => this.#committer.isFull,
       wake,
       onError,
       onBug: (detail) => this.#end('bug', detail),
     });
+    const [committer, parking, clock] = [this.#committer, this.#parking, this.#clock];
+    this.#writer = new Writer({ state, committer, parking, clock, runtime, newId, bounds, wake });
     this.#watch = new LeaseWatch({
       lease,
       store: stores.lease,
@@ -144,46 +91,13 @@ export class Term {
       onLost: () => this.#end('lost', 'the lease is held by another owner'),
       onError: (error) => onError('the heartbeat of the lease failed', error),
     });
-    this.#reads = new Reads({
-      state,
-      store: stores.projection,
-      projector: this.projector,
-      now: () => this.#now(),
-      durableSeq: () => lease.lastSeq,
-    });
-    this.#bulkRunner = new BulkRunner({
-      store: stores.bulkActions,
-      runtime,
-      submit: (request) => this.#askInTurn(request),
-      onError,
-    });
-    this.#subjects = new Subjects({
-      state,
-      stores,
-      projector: this.projector,
-      runtime,
-      bulkRunner: this.#bulkRunner,
-      durableSeq: () => lease.lastSeq,
-      ask: (request) => this.#ask(request),
-      saveSnapshot: () => context.saveSnapshot(this),
-    });
-    this.#retention = new Retention({
-      state,
-      projection: stores.projection,
-      runtime,
-      plan: context.sweepPlan,
-      submit: (request) => this.#askInTurn(request),
-      onError,
-    });
-    this.#bulkActions = new BulkActions({
-      state,
-      lease,
-      store: stores.bulkActions,
-      projection: stores.projection,
-      runner: this.#bulkRunner,
-      now: () => this.#now(),
-      newId: context.newId,
+    const [store, projector, now] = [stores.projection, this.projector, () => this.#now()];
+    this.#reads = new Reads({ state, store, projector, now, durableSeq: () => lease.lastSeq });
+    this.#longWork = new LongWork({
+      ...{ state, lease, stores, runtime, projector, now, newId, onError, sweepPlan, saveSnapshot },
       caughtUp: () => this.#reads.caughtUp(),
+      ask: (request) => this.#ask(request),
+      askInTurn: (request) => this.#askInTurn(request),
     });
     for (const batch of context.unprojected) this.projector.add(batch);
   }
@@ -211,20 +125,19 @@ export class Term {
       this.#current === undefined &&
       this.#own.length === 0 &&
       this.#parking.isEmpty &&
-      this.#awaitingOrder.length === 0 &&
+      this.#writer.isIdle &&
       this.#committer.isIdle
     );
   }
 
   /** Whether it has work of its own under way, beside what it was asked for: bulk actions, a sweep of the retention. */
   get hasOwnWork(): boolean {
-    return this.#bulkRunner.isBusy || this.#retention.isBusy;
+    return this.#longWork.isBusy;
   }
 
   /** When the tenant must be in memory though nobody asks. What is under way goes on as soon as there is a place. */
   get wakeAt(): Instant {
-    if (this.#bulkRunner.isBusy) return 0;
-    return Math.min(this.#c.state.deadlines.earliest, this.#retention.wakeAt);
+    return Math.min(this.#c.state.deadlines.earliest, this.#longWork.wakeAt);
   }
 
   /** Everybody who was taken from the mailbox and has no answer yet, in order. */
@@ -233,7 +146,7 @@ export class Term {
     const entries = new Set([
       ...(inFlight?.waiters.map(({ entry }) => entry) ?? []),
       ...gatheringEntries,
-      ...this.#awaitingOrder.map(({ entry }) => entry),
+      ...this.#writer.awaiting,
       ...(this.#current === undefined ? [] : [this.#current]),
       ...this.#parking.entries,
     ]);
@@ -245,14 +158,13 @@ export class Term {
    * when the term ends before.
    */
   eraseAgain(onNote: (message: string) => void): Promise<void> {
-    return this.#subjects.replay(onNote);
+    return this.#longWork.eraseAgain(onNote);
   }
 
   /** From now on clients are served. */
   serve(): void {
     this.#serving = true;
-    void this.#bulkRunner.resume();
-    this.#retention.start();
+    this.#longWork.start();
     this.wake();
   }
 
@@ -296,8 +208,7 @@ export class Term {
     this.#parking.close();
     this.projector.stop();
     this.#watch.stop();
-    this.#bulkRunner.close();
-    this.#retention.close();
+    this.#longWork.close();
     this.#sleep?.cancel();
     for (const resolve of this.#idle.splice(0)) resolve();
   }
@@ -362,7 +273,7 @@ export class Term {
     }
     this.#clock.beginTurn();
     let more = state.growStep();
-    if (!this.#stepRebuild(now)) more = true;
+    if (!this.#writer.stepRebuild(now)) more = true;
     if (!this.#clock.ready(now) && !this.#clock.isWaiting) more = true;
     if (this.#takeEntries(now, stopAt)) more = true;
     this.#committer.flush();
@@ -412,7 +323,7 @@ export class Term {
     const { request } = entry;
     switch (request.op) {
       case 'next':
-        return this.#clock.ready(now) && this.#write(entry, now, stopAt);
+        return this.#clock.ready(now) && this.#writer.run(entry, now, stopAt);
       case 'queue':
         return this.#clock.ready(now) && this.#read(entry, now);
       case 'get':
@@ -430,16 +341,14 @@ export class Term {
         return this.#read(entry, now);
       case 'eraseSubject':
       case 'exportSubject':
-        void this.#parking.answerLater(entry, () => this.#subjects.run(request));
-        return true;
       case 'startBulkAction':
       case 'getBulkAction':
       case 'listBulkActions':
       case 'cancelBulkAction':
-        void this.#parking.answerLater(entry, this.#bulkActions.run(request));
+        void this.#parking.answerLater(entry, this.#longWork.run(request));
         return true;
       default:
-        return this.#write(entry, now, stopAt);
+        return this.#writer.run(entry, now, stopAt);
     }
   }
 
@@ -449,96 +358,6 @@ export class Term {
     if ('needs' in result) this.#parking.park(entry, result.needs);
     else if ('later' in result) void this.#parking.answerLater(entry, result.later);
     else this.#committer.answerWhenDurable(entry, result.reply);
-    return true;
-  }
-
-  #write(entry: Entry, now: Instant, stopAt: number): boolean {
-    const { request } = entry;
-    if (entry.alone && !this.#committer.isIdle) return false;
-    entry.commands ??= readCommands(request as Parameters<typeof readCommands>[0], this.#c.state, now);
-    if (request.op === 'eraseItems') return this.#writeLines(entry, 0, now, stopAt);
-    if ('firstLine' in request) return this.#writeLines(entry, request.firstLine, now, stopAt);
-    const [command] = entry.commands;
-    // A settings document may be durable already: only its answer was waiting when a term ended.
-    const published = entry.decided > 0 ? publishedAnswer(this.#c.state, request, undefined) : undefined;
-    const reply = published ?? this.#reply(entry, command, now);
-    if (reply === undefined) return true;
-    entry.decided = 1;
-    this.#finish(entry, reply);
-    return true;
-  }
-
-  #writeLines(entry: Entry, firstLine: number, now: Instant, stopAt: number): boolean {
-    const commands = entry.commands as (Command | Rejection)[];
-    for (; entry.decided < commands.length; entry.decided++) {
-      const isLook = entry.decided % commandsALook === commandsALook - 1;
-      if (this.#committer.isFull || (isLook && this.#c.runtime.monotonic() > stopAt)) {
-        this.#committer.note(entry);
-        return false;
-      }
-      const reply = this.#reply(entry, commands[entry.decided], now);
-      if (reply === undefined) return true;
-      addLine(entry, firstLine, reply);
-    }
-    this.#committer.answerWhenDurable(entry, linesAnswer(entry));
-    return true;
-  }
-
-  /** The reply to one command, with its events applied; undefined when the entry waits for a read first. */
-  #reply(entry: Entry, command: Command | Rejection, now: Instant): Reply | undefined {
-    if (isRejection(command)) return command;
-    const { state, newId, bounds } = this.#c;
-    const { request } = entry;
-    this.#parking.forgetAbsent(entry);
-    const needs = needsOf(state, command, entry.absent, now);
-    if (needs !== undefined) {
-      this.#committer.note(entry);
-      const commands = entry.commands as (Command | Rejection)[];
-      this.#parking.park(entry, needsAhead(state, commands, entry.decided, entry.absent, now));
-      return undefined;
-    }
-    const isTrial = 'dryRun' in request && request.dryRun === true;
-    const decision = decide(state, command, now, isTrial ? () => nobody : newId);
-    if (isRejection(decision)) return decision;
-    const { itemId, events, ...outcome } = decision;
-    if (isTrial && command.type === 'importSettings') return importPreview(events);
-    if (isTrial && request.op === 'createMany') return outcome;
-    if (isTrial) {
-      const item = events.find((event) => 'item' in event)?.item ?? state.mustDocument(itemId as string);
-      return previewAnswer(state, item, now);
-    }
-    if (state.table.size >= bounds.openItemsMax && events[0]?.type === 'created') {
-      return openItemsExceeded(bounds.openItemsMax);
-    }
-    for (const event of events) this.#apply(event);
-    if (command.type === 'next' && events.length > 0) this.#clock.taken();
-    const published = publishedAnswer(state, request, events);
-    if (published !== undefined) return published;
-    if (request.op === 'putFilter') return filterAnswer(state, request.filterId, outcome.status);
-    const isOneOfMany = 'firstLine' in request || request.op === 'eraseItems';
-    if (itemId === undefined || isOneOfMany) return { ...outcome, id: itemId };
-    const item = state.documents.get(itemId);
-    // Only an answer that is given again can be about an item that is no more.
-    return item === undefined ? gone(itemId) : itemAnswer(state, item, now, outcome);
-  }
-
-  #apply(event: Batch['events'][number]): void {
-    this.#c.state.apply(event);
-    this.#committer.add(event, this.#c.state);
-  }
-
-  /** The entry is decided: answered when durable, settings also when the order built from them is in force. */
-  #finish(entry: Entry, reply: Reply): void {
-    if (publishes(entry.request) && !isRejection(reply) && this.#c.state.rebuild !== undefined) {
-      this.#awaitingOrder.push({ entry, reply });
-      this.#committer.note(entry);
-      this.wake();
-    } else this.#committer.answerWhenDurable(entry, reply);
-  }
-
-  #stepRebuild(now: Instant): boolean {
-    if (!this.#c.state.stepRebuild(rebuildOpsATurn, now)) return false;
-    for (const { entry, reply } of this.#awaitingOrder.splice(0)) this.#committer.answerWhenDurable(entry, reply);
     return true;
   }
 
@@ -571,31 +390,6 @@ export class Term {
     });
     this.#sleep = { until, cancel };
   }
-}
-
-function publishes(request: Request): boolean {
-  return request.op === 'putSettings' || (request.op === 'importSettings' && request.dryRun !== true);
-}
-
-/** The answer of a request that publishes settings, once they are in the state; undefined for every other request. */
-function publishedAnswer(
-  state: TenantState,
-  request: Request,
-  events: readonly Event[] | undefined,
-): Answer | undefined {
-  if (request.op === 'putSettings') return settingsAnswer(state, request.kind);
-  return request.op === 'importSettings' && publishes(request) ? importAnswer(state, events) : undefined;
-}
-
-function gone(itemId: string): Rejection {
-  return reject('gone', `this was done before; the item ${itemId} has been deleted since`);
-}
-
-function openItemsExceeded(limit: number): Rejection {
-  return reject('quota-exceeded', `the tenant may have ${limit} open items; end some first`, {
-    facts: { quota: 'openItems', limit },
-    retryAfterSeconds: openItemsRetrySeconds,
-  });
 }
 
 function textOf(outcome: Exclude<CommitOutcome, { kind: 'committed' }>): string {

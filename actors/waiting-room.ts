@@ -4,7 +4,7 @@ import type { Entry } from './entry.js';
 import type { Mailbox } from './mailbox.js';
 import type { ActorOptions } from './options.js';
 import type { Runtime } from './ports.js';
-import type { TermEnd } from './term.js';
+import type { TermEnd } from './term-context.js';
 
 const checkMs = 100;
 
