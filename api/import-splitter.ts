@@ -1,7 +1,7 @@
 import { checkContent, decodeBody, refusal } from '../engine/content.js';
 import { isObject } from '../engine/draft.js';
 import { isRejection, type Rejection, reject } from '../engine/rejection.js';
-import { CsvRecords, type CsvSink, recordBytesMax } from '../services/intake/csv-records.js';
+import { CsvRecords, type CsvSink, recordBytesMax, recordOf } from '../services/intake/csv-records.js';
 import type { FileRecord } from '../services/intake/mapping.js';
 import type { RecordIntake } from '../services/intake/record-intake.js';
 import {
@@ -102,13 +102,6 @@ class CsvItems implements CsvSink {
 }
 
 const faultsMax = 20;
-
-/** Without a prototype: a column may have any name. */
-function recordOf(header: readonly string[], cells: readonly string[]): FileRecord {
-  const record = Object.create(null) as FileRecord;
-  for (const [at, name] of header.entries()) record[name] = cells[at];
-  return record;
-}
 
 /** NDJSON: each line is a record, blank ones are counted and passed over. */
 class LineItems {

@@ -1,5 +1,5 @@
 import { createReadStream, type ReadStream } from 'node:fs';
-import { type CsvError, type Info, parse } from 'csv-parse';
+import { CsvRecords, recordBytesMax, recordOf } from '../../services/intake/csv-records.js';
 import type { FileRecord } from '../../services/intake/mapping.js';
 
 /** Streams a CSV or NDJSON file as records with their line numbers; nothing but the record in hand is in memory. */
@@ -20,12 +20,9 @@ export interface RecordFile {
   bytesRead(): number;
 }
 
-/** Bytes of one record: far more than an item may have, so an open quote does not swallow the memory. */
-const recordBytesMax = 1024 * 1024;
-
 /**
  * @param columns columns that a CSV's header must have; a missing one throws before the first record.
- * Throws when the file cannot be read, or is so broken that what follows has no meaning (an unclosed quote).
+ * Throws when the file cannot be read, or has no header.
  */
 export function openRecords(path: string, format: FileFormat, columns: readonly string[]): RecordFile {
   const stream = createReadStream(path);
@@ -34,30 +31,25 @@ export function openRecords(path: string, format: FileFormat, columns: readonly 
 }
 
 async function* csvLines(stream: ReadStream, needed: readonly string[]): AsyncGenerator<FileLine> {
-  const skipped: FileLine[] = [];
-  const parser = parse({
-    bom: true,
-    info: true,
-    skip_empty_lines: true,
-    max_record_size: recordBytesMax,
-    columns: (header: string[]) => checkHeader(header, needed),
-    // One row with a column too many harms no other.
-    skip_records_with_error: true,
-    on_skip: (error: CsvError | undefined) => {
-      if (error) skipped.push({ line: Number(error.lines), detail: error.message });
-      return undefined;
+  const found: FileLine[] = [];
+  let header: string[] | undefined;
+  const records = new CsvRecords({
+    record(cells, line) {
+      if (header === undefined) header = checkHeader(cells, needed);
+      else if (cells.length === header.length) found.push({ line, record: recordOf(header, cells) });
+      else found.push({ line, detail: `${cells.length} cells, where the header has ${header.length}` });
+    },
+    fault(detail, line) {
+      if (header === undefined) throw new Error(`the file has no header that can be read: ${detail}`);
+      found.push({ line, detail });
     },
   });
-  stream.on('error', (error) => parser.destroy(error));
-  try {
-    for await (const { record, info } of stream.pipe(parser) as AsyncIterable<{ record: FileRecord; info: Info }>) {
-      yield* skipped.splice(0);
-      yield { line: info.lines, record };
-    }
-    yield* skipped;
-  } finally {
-    stream.destroy();
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    records.push(chunk);
+    yield* found.splice(0);
   }
+  records.end();
+  yield* found;
 }
 
 function checkHeader(header: string[], needed: readonly string[]): string[] {

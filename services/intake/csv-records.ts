@@ -187,6 +187,13 @@ export class CsvRecords {
   }
 }
 
+/** The cells under their columns' names; without a prototype, for a column may have any name. */
+export function recordOf(header: readonly string[], cells: readonly string[]): Record<string, unknown> {
+  const record = Object.create(null) as Record<string, unknown>;
+  for (const [at, name] of header.entries()) record[name] = cells[at];
+  return record;
+}
+
 const quote = 0x22;
 const comma = 0x2c;
 const lineFeed = 0x0a;
