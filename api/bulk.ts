@@ -21,7 +21,7 @@ const slicesInFlightMax = 4;
 const lingerBytesMax = 1024 * 1024;
 
 /** Of an import: bytes that are read at once, and how long reading may hold the loop. */
-const partBytesMax = 4096;
+const partBytesMax = 1024;
 const partMsMax = 5;
 
 export interface BulkOptions {
