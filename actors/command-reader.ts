@@ -63,8 +63,10 @@ export function readCommands(request: Writing, state: TenantState, now: Instant)
         by: request.by,
         from: request.from,
       }));
-    case 'eraseFilters':
-      return [{ type: 'eraseFilters', telling: request.telling, by: request.by, from: request.from }];
+    case 'eraseFilters': {
+      const { filterIds, telling, by, from } = request;
+      return [{ type: 'eraseFilters', filterIds, telling, by, from }];
+    }
     case 'putSettings':
       return [readSettings(request, state)];
     case 'importSettings':

@@ -73,7 +73,7 @@ export type Request = (
   | { op: 'exportSubject'; subject: string; limit: number; cursor?: string }
   /** The engine's own, for the two above. */
   | { op: 'eraseItems'; ids: readonly string[]; personal: Personal }
-  | { op: 'eraseFilters'; telling: Telling }
+  | { op: 'eraseFilters'; filterIds: readonly string[]; telling: Telling }
   | { op: 'note'; note: NoteContent }
   | { op: 'getSettings'; kind: SettingsKind; version?: number }
   | { op: 'settingsVersions'; kind: SettingsKind; limit: number; cursor?: string }

@@ -15,13 +15,15 @@ import type { TenantState } from '../engine/state.js';
 import type { BulkRunner } from './bulk-runner.js';
 import type { Erasure, JournalRewriter } from './journal-rewriter.js';
 import type { BulkAction } from './ports/bulk-action-store.js';
-import { SearchRefused, type TenantStores } from './ports.js';
+import { type Runtime, SearchRefused, type TenantStores } from './ports.js';
 import type { Request } from './request.js';
 
 /** Rows of the journal in memory at a time: each may have four megabytes. */
 const rowsARead = 8;
 const textsARead = 200;
 const actionsARead = 100;
+/** Each has 16 KB at most. */
+const filtersATurn = 50;
 /** Filters and bulk actions of one person that an export shows, of each. */
 const exportedMax = 1000;
 
@@ -33,7 +35,7 @@ export interface SubjectTextsContext {
   stores: TenantStores;
   runner: BulkRunner;
   rewriter: JournalRewriter;
-  now: () => number;
+  runtime: Runtime;
   /** Resolves when it is durable. */
   ask: (request: Request) => Promise<void>;
   /** Resolves when everything that is durable is in the tables. */
@@ -87,7 +89,7 @@ export class SubjectTexts {
   async export(subject: string): Promise<{ savedFilters: object[]; bulkActions: object[] }> {
     const { state, stores } = this.#c;
     const telling: Telling = { ...state.categories.personal, subjects: [subject], values: [] };
-    const savedFilters = this.#filters(telling).map(({ id, name, shared, owner, filter }) => {
+    const savedFilters = (await this.#filters(telling)).map(({ id, name, shared, owner, filter }) => {
       return { id, name, shared, owner: owner ?? null, filter };
     });
     const bulkActions: object[] = [];
@@ -131,29 +133,36 @@ export class SubjectTexts {
     // Rather too much than too little.
     if (isRejection(filter)) return false;
     try {
-      return (await this.#c.stores.projection.matchingIds(filter, this.#c.now(), 1)).length > 0;
+      return (await this.#c.stores.projection.matchingIds(filter, this.#c.runtime.now(), 1)).length > 0;
     } catch (error) {
       if (error instanceof SearchRefused) return false;
       throw error;
     }
   }
 
-  #filters(telling: Telling): FilterVersion[] {
-    return this.#c.state.filters.changes.flatMap(([id, filter]) =>
-      filter !== null && (idTells(id, telling) || filterWithout(filter, telling) !== filter) ? filter : [],
-    );
+  /** The saved filters that tell of the person; looked at some a turn, for they may be many and long. */
+  async #filters(telling: Telling): Promise<FilterVersion[]> {
+    const { state, runtime } = this.#c;
+    const saved = state.filters.changes.flatMap(([, filter]) => filter ?? []);
+    const found: FilterVersion[] = [];
+    for (let from = 0; from < saved.length; from += filtersATurn) {
+      if (from > 0) await new Promise<void>((resolve) => runtime.soon(resolve));
+      const some = saved.slice(from, from + filtersATurn);
+      found.push(...some.filter((one) => idTells(one.id, telling) || filterWithout(one, telling) !== one));
+    }
+    return found;
   }
 
   async #eraseFilters(telling: Telling, texts: string[], erasure: Erasure, receipt: TextsReceipt): Promise<void> {
     const { stores, rewriter, ask, projected } = this.#c;
     const { id: _id, ...asked } = erasure;
-    const count = this.#filters(telling).length;
-    if (count > 0) {
-      await ask({ op: 'eraseFilters', telling, ...asked });
-      await projected();
+    const filterIds = (await this.#filters(telling)).map((filter) => filter.id);
+    for (let from = 0; from < filterIds.length; from += filtersATurn) {
+      await ask({ op: 'eraseFilters', filterIds: filterIds.slice(from, from + filtersATurn), telling, ...asked });
       this.filtersChanged = true;
-      receipt.savedFilters += count;
     }
+    receipt.savedFilters += filterIds.length;
+    await projected();
     const without = (event: Event) => (isFilterChanged(event) ? filterEventWithout(event, telling) : event);
     const reread = async (seq: number) => (await stores.personal.filterRows(texts, seq - 1, 1))[0];
     for (let afterSeq = 0; ; ) {

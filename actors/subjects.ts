@@ -77,7 +77,6 @@ export class Subjects {
       ...context,
       runner: context.bulkRunner,
       rewriter: this.#rewriter,
-      now: () => context.runtime.now(),
       ask: (request) => this.#ask(request),
       projected: () => this.#projected(),
     });

@@ -40,9 +40,10 @@ export interface Erase extends Caller {
   personal: Personal;
 }
 
-/** What tells of a person leaves the saved filters, whoever they belong to. */
+/** What tells of a person leaves these saved filters, whoever they belong to. */
 export interface EraseFilters extends Caller {
   type: 'eraseFilters';
+  filterIds: readonly string[];
   telling: Telling;
 }
 

@@ -39,13 +39,15 @@ export function removeFilter(state: TenantState, command: RemoveFilter, now: Ins
 }
 
 /**
- * What tells of a person goes from every filter that somebody has saved. One whose id tells of the person is removed:
- * under another id nobody would find it.
+ * What tells of a person goes from filters that somebody has saved. One whose id tells of the person is removed: under
+ * another id nobody would find it.
  */
-export function eraseFilters(state: TenantState, { telling, by, from }: EraseFilters, now: Instant): FilterDecision {
+export function eraseFilters(state: TenantState, command: EraseFilters, now: Instant): FilterDecision {
+  const { filterIds, telling, by, from } = command;
   const events: Event[] = [];
-  for (const [id, before] of state.filters.changes) {
-    if (before === null) continue;
+  for (const id of filterIds) {
+    const before = state.filters.find(id);
+    if (before === undefined) continue;
     const left = filterWithout(before, telling);
     if (idTells(id, telling)) events.push({ type: 'filterRemoved', at: now, by, from, filterId: id });
     else if (left !== before) {

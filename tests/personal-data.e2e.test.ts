@@ -94,7 +94,8 @@ describe('personal data', { skip: missing('TEST_DATABASE_URL') }, () => {
         await ask('PATCH', `/workitems/${third}`, { attributes: { name: canary(person, 'married') } });
       if (person % 10 === 6) await ask('DELETE', `/workitems/${third}`);
       if (person % 5 === 4) await bulkActions(person, [first, second]);
-      if (person % 10 < 4) await filters(person);
+      // One caller may have 200 filters.
+      if (person % 10 < 4 && person < 200) await filters(person);
       if (person % 4 === 0) {
         const headers = {
           'x-api-key': key,

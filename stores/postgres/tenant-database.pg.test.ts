@@ -2,6 +2,7 @@ import { afterEach, describe } from 'node:test';
 import type { TenantStores } from '../../actors/ports.js';
 import { bulkActionConformance } from '../conformance/bulk-action.js';
 import { leaseAndJournalConformance } from '../conformance/lease-and-journal.js';
+import { personalConformance } from '../conformance/personal.js';
 import { projectionConformance } from '../conformance/projection.js';
 import { missing, testDatabase } from '../conformance/test-database.js';
 import { MemorySnapshotStore } from '../memory/snapshot-store.js';
@@ -31,5 +32,6 @@ describe('postgres', { skip: missing('TEST_DATABASE_URL') }, () => {
   describe('lease and journal', () => leaseAndJournalConformance(fresh));
   describe('projection', () => projectionConformance(fresh));
   describe('bulk actions', () => bulkActionConformance(fresh));
+  describe('personal data', () => personalConformance(fresh));
   afterEach(closeAll);
 });
