@@ -45,6 +45,12 @@ export interface SubjectsContext {
 
 type Asked = Omit<Erasure, 'id'>;
 
+/** Whose data goes, under which id of an erasure. */
+interface Whose extends Personal {
+  id: string;
+  subjects: ReadonlySet<string>;
+}
+
 /** What an erasure has found and taken away, by store. */
 interface Receipt extends TextsReceipt {
   workItems: number;
@@ -57,9 +63,9 @@ interface Receipt extends TextsReceipt {
  * captured value once, also of items that are in no table any more and of ids that were changed since.
  *
  * An erasure goes through the journal once. For each slice of items: the `erased` events are committed (memory, order,
- * tables and snapshots follow them as they follow any event), then saved filters and bulk actions lose what was found of
- * the person, then the rows of the journal are rewritten, each announced in the journal before, then the history and the
- * keys. Every step can be done twice: an erasure
+ * tables and snapshots follow them as they follow any event), then the history, the keys, saved filters and bulk actions
+ * lose what was found of the person, then the rows of the journal are rewritten, each announced in the journal before,
+ * those that name the person last. Every step can be done twice: an erasure
  * that was interrupted is done again from the beginning. One at a time.
  */
 export class Subjects {
@@ -110,7 +116,7 @@ export class Subjects {
     const together: LedgerEntry = { id: this.#newId(), subject: '', ...personal };
     await this.#eraseTexts([...subjects], together, ledgerAsks, newReceipt());
     for (let from = 0; from < ids.length; from += idsASlice) {
-      await this.#eraseItems(ids.slice(from, from + idsASlice), together, ledgerAsks, newReceipt());
+      await this.#eraseItems(ids.slice(from, from + idsASlice), { ...together, subjects }, ledgerAsks, newReceipt());
     }
     for (let from = 0; from < entries.length; from += notesAtOnce) {
       const some = entries.slice(from, from + notesAtOnce);
@@ -154,33 +160,47 @@ export class Subjects {
       const found = await this.#store.rowsWith(subject, from, untilSeq, rowsARead);
       const ids = itemsOf(found.rows, subject, entry.keys).filter((id) => !seen.has(id));
       for (const id of ids) seen.add(id);
-      if (ids.length > 0) await this.#eraseItems(ids, entry, asked, receipt);
+      const whose = { ...entry, subjects: new Set([subject]) };
+      if (ids.length > 0) await this.#eraseItems(ids, whose, asked, receipt);
       from = found.next;
     }
   }
 
-  async #eraseItems(ids: readonly string[], entry: LedgerEntry, asked: Asked, receipt: Receipt): Promise<void> {
+  async #eraseItems(ids: readonly string[], person: Whose, asked: Asked, receipt: Receipt): Promise<void> {
     const before = this.#c.state.seq;
-    const { keys, paths } = entry;
+    const { keys, paths } = person;
     await this.#ask({ op: 'eraseItems', ids, personal: { keys, paths }, ...asked });
     receipt.workItems += ids.length;
     if (this.#c.state.seq > before) await this.#projected();
-    const about = new Set(ids);
-    const without = (event: Event) =>
-      about.has(itemIdOf(event) ?? '') ? eventWithout(event as ItemEvent, entry) : event;
-    const reread = async (seq: number) => (await this.#store.rowsOf(ids, seq - 1, 1))[0];
-    const erasure = { id: entry.id, ...asked };
-    for (let afterSeq = 0; ; ) {
-      const rows = await this.#store.rowsOf(ids, afterSeq, rowsARead);
-      await this.#texts.erase({ keys, paths, subjects: [] }, metIn(rows, about, entry), erasure, receipt);
-      receipt.journalRows += await this.#rewriter.rewrite(rows, { without, reread, erasure });
-      if (rows.length < rowsARead) break;
-      afterSeq = rows[rows.length - 1]!.seq;
-    }
-    const fields = [...keys, ...freeTexts];
-    const scrubbed = await this.#store.scrub(ids, fields);
+    const scrubbed = await this.#store.scrub(ids, [...keys, ...freeTexts]);
     receipt.historyLines += scrubbed.history;
     receipt.idempotencyKeys += scrubbed.keys;
+    // Whoever does it again finds the items by the rows that name the person.
+    const about = new Set(ids);
+    await this.#rewriteRows(about, person, (row) => !names(row, about, person), asked, receipt);
+    await this.#rewriteRows(about, person, (row) => names(row, about, person), asked, receipt);
+  }
+
+  async #rewriteRows(
+    ids: ReadonlySet<string>,
+    person: Whose,
+    isMeant: (row: StoredRow) => boolean,
+    asked: Asked,
+    receipt: Receipt,
+  ): Promise<void> {
+    const { keys, paths } = person;
+    const without = (event: Event) =>
+      ids.has(itemIdOf(event) ?? '') ? eventWithout(event as ItemEvent, person) : event;
+    const reread = async (seq: number) => (await this.#store.rowsOf([...ids], seq - 1, 1))[0];
+    const erasure = { id: person.id, ...asked };
+    for (let afterSeq = 0; ; ) {
+      const rows = await this.#store.rowsOf([...ids], afterSeq, rowsARead);
+      const meant = rows.filter(isMeant);
+      await this.#texts.erase({ keys, paths, subjects: [] }, metIn(meant, ids, person), erasure, receipt);
+      receipt.journalRows += await this.#rewriter.rewrite(meant, { without, reread, erasure });
+      if (rows.length < rowsARead) return;
+      afterSeq = rows[rows.length - 1]!.seq;
+    }
   }
 
   #note(erasure: string, { workItems, journalRows }: Partial<Receipt>, asked: Asked): Promise<void> {
@@ -279,6 +299,14 @@ export class Subjects {
     const words = new Uint32Array(this.#c.runtime.randomBytes(16).slice().buffer);
     return formatUuid(words[0]!, words[1]!, words[2]!, words[3]!);
   }
+}
+
+/** Whether a row says whom one of these items is about. */
+function names(row: StoredRow, ids: ReadonlySet<string>, { subjects, keys }: Whose): boolean {
+  return row.events.some(
+    (event) =>
+      'item' in event && ids.has(event.item.id) && subjectIdsOf(event.item, keys).some((id) => subjects.has(id)),
+  );
 }
 
 function newReceipt(): Receipt {
