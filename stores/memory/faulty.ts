@@ -1,3 +1,4 @@
+import type { PersonalStore } from '../../actors/ports/personal-store.js';
 import type { CommitOutcome, Journal, Runtime, TenantStores } from '../../actors/ports.js';
 
 /**
@@ -34,9 +35,16 @@ export function faultyStores(inner: TenantStores, runtime: Runtime, plan: FaultP
     bulkActions: wrap('bulkActions', inner.bulkActions),
     projection: wrap('projection', inner.projection),
     snapshots: wrap('snapshots', inner.snapshots),
-    personal: inner.personal,
+    personal: faultyPersonal(inner.personal, wrap('personal', inner.personal)),
     close: () => inner.close(),
   };
+}
+
+/** Packing asks nobody. */
+function faultyPersonal(inner: PersonalStore, faulty: PersonalStore): PersonalStore {
+  return new Proxy(faulty, {
+    get: (target, method) => (method === 'packed' ? inner.packed.bind(inner) : Reflect.get(target, method)),
+  });
 }
 
 /** A journal never throws: whatever goes wrong with a commit is an outcome. */
