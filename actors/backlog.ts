@@ -1,7 +1,11 @@
+import { type Rejection, reject } from '../engine/rejection.js';
 import type { Mailbox } from './mailbox.js';
+import { bulkPatience } from './options.js';
+import type { Request } from './request.js';
 
 /** Long enough for a few commits of a database that is 100 ms away. */
 const windowMs = 200;
+const retryAfterMax = 10;
 
 /**
  * Estimates how long who comes now would wait, from how fast the mailbox was emptied while it was never empty: only then
@@ -33,6 +37,16 @@ export class Backlog {
       this.#begin(now, takenBytes);
     }
     return this.#pace === undefined ? 0 : bytes / this.#pace;
+  }
+
+  /** Who would wait for longer than `waitMsMax` is told so at once. To be asked before each push. */
+  refusal(op: Request['op'], now: number, waitMsMax: number): Rejection | undefined {
+    const waitMs = this.waitMs(now);
+    if (waitMs <= (op === 'createMany' ? waitMsMax * bulkPatience : waitMsMax)) return undefined;
+    return reject('too-many-requests', 'more waits for this tenant than it can do in time; nothing was done', {
+      retryAfterSeconds: Math.min(waitMs / 1000, retryAfterMax),
+      facts: { waitMs: Math.round(Math.min(waitMs, retryAfterMax * 1000)) },
+    });
   }
 
   /** Nothing was taken for a reason that says nothing about the pace: the tenant recovered, or retired. */

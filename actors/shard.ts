@@ -7,7 +7,8 @@ import type { TenantConfig } from './ports.js';
 import type { Reply } from './request.js';
 import { Roster } from './roster.js';
 import { systemRuntime } from './runtime.js';
-import type { TenantActor, TenantActorContext } from './tenant-actor.js';
+import type { TenantActor } from './tenant-actor.js';
+import type { TenantActorContext } from './tenant-actor-context.js';
 import { ShardMetrics } from './tenant-metrics.js';
 import { type FromShard, pack, type Question, type ReplyMessage, type ToShard, unpackRequests } from './wire.js';
 

@@ -1,60 +1,35 @@
 import type { MessagePort } from 'node:worker_threads';
 import { type Rejection, reject } from '../engine/rejection.js';
-import type { StateOptions } from '../engine/state.js';
 import type { Instant } from '../engine/work-item.js';
 import { Backlog } from './backlog.js';
+import { Departure, departureMsMax } from './departure.js';
 import { Entry } from './entry.js';
 import { takeLease } from './lease-holder.js';
 import { Mailbox } from './mailbox.js';
-import { type ActorOptions, bulkPatience } from './options.js';
-import type { Lease, Owner, Runtime, TenantQuotas, TenantStores } from './ports.js';
-import { recover } from './recovery.js';
+import type { Lease, TenantQuotas, TenantStores } from './ports.js';
 import type { Reply, Request } from './request.js';
 import type { SweepPlan } from './retention.js';
 import { pause } from './runtime.js';
 import { SnapshotKeeper } from './snapshot-keeper.js';
 import { offerState } from './state-sender.js';
+import type { Mode, TenantActorContext } from './tenant-actor-context.js';
 import type { ShardMetrics, TenantMetrics } from './tenant-metrics.js';
-import { Term } from './term.js';
+import type { Term } from './term.js';
+import { beginTerm } from './term-beginning.js';
 import type { TermEnd } from './term-context.js';
 import { uuidV7 } from './uuid-v7.js';
 import { WaitingRoom } from './waiting-room.js';
 
-const retryAfterMax = 10;
 const retryMsMin = 50;
 const retryMsMax = 250;
 const drainPollMs = 20;
-/** Parts of a drain's time that are kept for giving the lease back and for closing the stores. */
-const releaseMsMax = 1000;
-const closeMsMax = 500;
 
 /** How long a tenant may take to finish what it has begun, and to write it down, before it retires. */
 const retireMsMax = 5000;
 /** When a tenant whose database was away is tried again although nobody asks. */
 const abandonedMs = 10_000;
 
-/**
- * Serving: commands are decided. Recovering, retiring, passive: they wait in the mailbox. Halted and stopped: they are
- * refused. A passive tenant has no memory, no connection and no lease.
- */
-export type Mode = 'stopped' | 'recovering' | 'serving' | 'retiring' | 'passive' | 'halted';
-
 type Reading = ReturnType<Parameters<ShardMetrics['tenant']>[1]>;
-
-export interface TenantActorContext {
-  tenantId: string;
-  openStores: () => Promise<TenantStores>;
-  runtime: Runtime;
-  options: ActorOptions;
-  stateOptions: StateOptions;
-  owner: () => Owner;
-  isGone: (pod: string) => boolean;
-  metrics: ShardMetrics;
-  log: (level: 'info' | 'warn' | 'error', message: string, error?: unknown) => void;
-  /** Somebody asks while the tenant is passive: whoever owns the actor should start it. */
-  onWanted?: () => void;
-  quotas?: TenantQuotas;
-}
 
 /**
  * One tenant: its mailbox, and term after term of owning its state.
@@ -80,13 +55,17 @@ export class TenantActor {
   readonly #newId: () => string;
   readonly #waitingRoom: WaitingRoom;
   readonly #snapshots: SnapshotKeeper;
+  readonly #departure: Departure;
   #mode: Mode = 'stopped';
   #draining = false;
   #stores: TenantStores | undefined;
   #term: Term | undefined;
   /** Number of the last event that anybody was told of: the journal must never end before it. */
   #acknowledgedSeq = 0;
-  /** Whoever was erased before is erased in this database too. */
+  /**
+   * Whoever was erased before is erased in this database too. Known once for this process: a database that goes back under
+   * a running one is noticed and halted. The registry, where the ledger is, must answer for that; later terms do without.
+   */
   #knowsErasures = false;
   #recovering: Promise<void> = Promise.resolve();
   /** The recovery that runs has failed at least once. */
@@ -110,6 +89,7 @@ export class TenantActor {
     const { tenantId, runtime, options, log } = context;
     this.#waitingRoom = new WaitingRoom(this.#mailbox, runtime, options);
     const intervalMs = options.snapshotIntervalMs;
+    this.#departure = new Departure(runtime, log);
     this.#snapshots = new SnapshotKeeper({ tenantId, runtime, intervalMs, metrics: this.#metrics, log });
   }
 
@@ -202,13 +182,7 @@ export class TenantActor {
       this.#backlog.interrupted(now);
       return undefined;
     }
-    const { waitMsMax } = this.#c.options;
-    const waitMs = this.#backlog.waitMs(now);
-    if (waitMs <= (request.op === 'createMany' ? waitMsMax * bulkPatience : waitMsMax)) return undefined;
-    return reject('too-many-requests', 'more waits for this tenant than it can do in time; nothing was done', {
-      retryAfterSeconds: Math.min(waitMs / 1000, retryAfterMax),
-      facts: { waitMs: Math.round(Math.min(waitMs, retryAfterMax * 1000)) },
-    });
+    return this.#backlog.refusal(request.op, now, this.#c.options.waitMsMax);
   }
 
   /**
@@ -242,7 +216,6 @@ export class TenantActor {
   }
 
   async #leave(term: Term, stores: TenantStores): Promise<void> {
-    const { runtime, log } = this.#c;
     this.#mode = 'retiring';
     this.#acknowledgedSeq = Math.max(this.#acknowledgedSeq, term.durableSeq);
     this.#wakeAt = term.wakeAt;
@@ -252,10 +225,7 @@ export class TenantActor {
     term.close();
     this.#term = undefined;
     this.#stores = undefined;
-    const released = stores.lease
-      .release(term.lease)
-      .catch((error) => log('warn', 'releasing the lease failed', error));
-    await Promise.race([released, pause(runtime, releaseMsMax)]);
+    await this.#departure.release(stores, term.lease);
     await this.#rest(stores);
   }
 
@@ -274,9 +244,7 @@ export class TenantActor {
   }
 
   async #rest(stores: TenantStores | undefined): Promise<void> {
-    const { runtime, log } = this.#c;
-    const closed = stores?.close().catch((error) => log('warn', 'closing the stores failed', error));
-    await Promise.race([closed, pause(runtime, closeMsMax)]);
+    await this.#departure.close(stores);
     if (this.#mode !== 'retiring') return;
     this.#mode = 'passive';
     if (this.#mailbox.size === 0) return;
@@ -291,7 +259,7 @@ export class TenantActor {
   async drain(timeoutMs: number): Promise<void> {
     if (this.#mode === 'stopped') return;
     const { runtime } = this.#c;
-    const until = runtime.monotonic() + timeoutMs - Math.min(releaseMsMax + closeMsMax, timeoutMs / 2);
+    const until = runtime.monotonic() + timeoutMs - Math.min(departureMsMax, timeoutMs / 2);
     this.#draining = true;
     this.#snapshots.stop();
     while (!this.#isFinished() && runtime.monotonic() < until) {
@@ -303,22 +271,19 @@ export class TenantActor {
     term?.close();
     this.#waitingRoom.giveUp(term?.unanswered ?? []);
     this.#waitingRoom.refuseAll();
-    await Promise.race([this.#close(), pause(runtime, closeMsMax)]);
+    await this.#close();
   }
 
   /** Leaves the successor as little to do as time allows. The lease comes last: a hung follower must not keep it. */
   async #handOver(term: Term, until: number): Promise<void> {
-    const { runtime, log } = this.#c;
+    const { runtime } = this.#c;
     const leftMs = () => Math.max(0, until - runtime.monotonic());
     const saved = term.projector
       .reached(term.durableSeq, leftMs())
       .then(() => this.#stores && this.#snapshots.save(term, this.#stores));
     await Promise.race([saved, pause(runtime, leftMs())]);
     term.close();
-    const released = this.#stores?.lease
-      .release(term.lease)
-      .catch((error) => log('warn', 'releasing the lease failed', error));
-    await Promise.race([released, pause(runtime, releaseMsMax)]);
+    if (this.#stores !== undefined) await this.#departure.release(this.#stores, term.lease);
   }
 
   #isFinished(): boolean {
@@ -351,7 +316,7 @@ export class TenantActor {
     this.#c.metrics.forget(this.#c.tenantId);
     const stores = this.#stores;
     this.#stores = undefined;
-    await stores?.close().catch((error) => this.#c.log('warn', 'closing the stores failed', error));
+    await this.#departure.close(stores);
   }
 
   /** From no term to the next one: lease, memory, and answers for whoever the last term left without. */
@@ -414,72 +379,29 @@ export class TenantActor {
   }
 
   async #begin(stores: TenantStores, lease: Lease, begunAt: number): Promise<void> {
-    const { tenantId, runtime, options, stateOptions, log } = this.#c;
-    const recovered = await recover({
-      tenantId,
-      lease,
-      stores,
-      runtime,
-      stateOptions,
-      unprojectedBytesMax: options.unprojectedBytesMax,
-      onNote: (message) => log('warn', message),
+    const begun = await beginTerm({
+      ...{ actor: this.#c, lease, stores, mailbox: this.#mailbox, newId: this.#newId, bounds: this.#bounds },
+      ...{ sweepPlan: this.#sweepPlan, metrics: this.#metrics, knowsErasures: this.#knowsErasures },
+      saveSnapshot: (term) => this.#snapshots.replace(term, stores),
+      onEnd: (term, end) => this.#termEnded(term, end),
+      isWanted: () => this.#mode === 'recovering',
     });
-    if (this.#mode !== 'recovering') return;
-    let endBefore: (error: Error) => void = () => {};
-    const ended = new Promise<never>((_, reject) => {
-      endBefore = reject;
-    });
-    ended.catch(() => {});
-    const term = new Term({
-      tenantId,
-      lease,
-      ...recovered,
-      stores,
-      runtime,
-      options,
-      mailbox: this.#mailbox,
-      newId: this.#newId,
-      bounds: this.#bounds,
-      sweepPlan: this.#sweepPlan,
-      metrics: this.#metrics,
-      saveSnapshot: () => this.#snapshots.replace(term, stores),
-      onEnd: (end) => {
-        endBefore(new Error(`the term ended: ${end.cause}: ${end.detail}`));
-        this.#termEnded(term, end);
-      },
-      onError: (message, error) => log('warn', message, error),
-    });
-    await this.#eraseAgain(term, ended);
-    if (this.#mode !== 'recovering') return term.close();
+    if (begun === undefined) return;
+    const { term, recovered } = begun;
+    this.#knowsErasures = true;
     this.#term = term;
     this.#mode = 'serving';
     this.#failing = false;
     this.#hasServed = true;
     this.#waitingRoom.close();
-    this.#metrics.recovery(recovered.source, runtime.monotonic() - begunAt);
-    log(
+    this.#metrics.recovery(recovered.source, this.#c.runtime.monotonic() - begunAt);
+    this.#c.log(
       'info',
       `serving from epoch ${lease.epoch}, seq ${lease.lastSeq}, ${term.state.table.size} open items (${recovered.source})`,
     );
     this.#snapshots.found(recovered.snapshot);
     if (!this.#draining) this.#snapshots.begin(term, stores);
     term.serve();
-  }
-
-  /**
-   * Once for this process: a database that goes back under a running one is noticed and halted. The registry, where the
-   * ledger is, must answer for that; later terms do without it.
-   */
-  async #eraseAgain(term: Term, ended: Promise<never>): Promise<void> {
-    if (this.#knowsErasures) return;
-    term.wake();
-    try {
-      await Promise.race([term.eraseAgain((message) => this.#c.log('warn', message)), ended]);
-    } catch (error) {
-      term.close();
-      throw error;
-    }
-    this.#knowsErasures = true;
   }
 
   #termEnded(term: Term, end: TermEnd): void {
