@@ -389,6 +389,8 @@ export class TenantActor {
     if (begun === undefined) return;
     const { term, recovered } = begun;
     this.#knowsErasures = true;
+    if (this.#mode !== 'recovering') return term.close();
+    if (term.ended) throw new Error('the term ended before it served anybody');
     this.#term = term;
     this.#mode = 'serving';
     this.#failing = false;

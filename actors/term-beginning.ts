@@ -27,7 +27,7 @@ export interface TermBeginning {
 
 /**
  * From a lease to a term that may serve: memory as of the lease's last event, and in it nobody who was erased. Undefined
- * when nobody wants it any more; rejects when a store fails, or the term ends before.
+ * when nobody wants it any more; rejects when a store fails, or the term ends while it erases.
  */
 export async function beginTerm(beginning: TermBeginning): Promise<{ term: Term; recovered: Recovered } | undefined> {
   const { actor, lease, stores, knowsErasures, isWanted, saveSnapshot, onEnd, ...rest } = beginning;
@@ -51,9 +51,7 @@ export async function beginTerm(beginning: TermBeginning): Promise<{ term: Term;
     onError: (message, error) => log('warn', message, error),
   });
   if (!knowsErasures) await eraseAgain(term, ended, onNote);
-  if (isWanted()) return { term, recovered };
-  term.close();
-  return undefined;
+  return { term, recovered };
 }
 
 async function eraseAgain(term: Term, ended: Promise<never>, onNote: (message: string) => void): Promise<void> {
