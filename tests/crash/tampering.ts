@@ -1,4 +1,4 @@
-import type { Event, ItemMoved } from '../../engine/event.js';
+import type { Event, ItemCreated, ItemMoved } from '../../engine/event.js';
 import type { Operation } from './history.js';
 import type { ItemState } from './item-model.js';
 import { JournalFold, type Row } from './journal-fold.js';
@@ -147,8 +147,8 @@ export const tamperings: readonly Tampering[] = [
     title: 'a decision that an override was not counted in',
     found: ['inversion'],
     spoil: ({ journal }) => {
-      const event = must(eventsOf(journal).find((one) => one.type === 'reprioritized')) as ItemMoved;
-      event.set = { override: { priority: -1e6 } };
+      const created = must(waitingAtATake(journal));
+      created.item = { ...created.item, override: { priority: 1e6 } };
     },
   },
   {
@@ -205,6 +205,22 @@ function append(journal: Row[], event: Event): void {
 function insertAfter(journal: readonly Row[], event: Event, added: Event): void {
   const row = must(journal.find(({ events }) => events.includes(event)));
   row.events.splice(row.events.indexOf(event) + 1, 0, added);
+}
+
+/** The creation of an item that was in the queue, untouched, when a take was given another one. */
+function waitingAtATake(journal: readonly Row[]): ItemCreated | undefined {
+  const untouched = new Map<string, ItemCreated>();
+  for (const event of eventsOf(journal)) {
+    const isTake = event.type === 'assigned' && event.key?.fingerprint.startsWith('next:');
+    if (isTake) {
+      const other = [...untouched.values()].find(({ item }) => item.id !== event.id);
+      if (other !== undefined) return other;
+    }
+    if (event.type === 'created' && event.item.status === 'queued') untouched.set(event.item.id, event);
+    else if ('item' in event) untouched.delete(event.item.id);
+    else if ('id' in event) untouched.delete(event.id);
+  }
+  return undefined;
 }
 
 /** Exchanges what two takes in a row were given, where both items were in the queue at the first one. */
