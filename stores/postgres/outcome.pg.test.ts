@@ -59,7 +59,7 @@ describe('when Postgres is in trouble', { skip: missing('TEST_DATABASE_URL') }, 
   /** Number of the session that waits for what `event` names; asks until there is one. */
   async function waiting(event: 'SyncRep' | 'transactionid' | 'relation'): Promise<number> {
     for (;;) {
-      const text = 'SELECT pid FROM pg_stat_activity WHERE wait_event = $1';
+      const text = 'SELECT pid FROM pg_stat_activity WHERE wait_event = $1 AND datname = current_database()';
       const [row] = (await other.query(text, [event])).rows as { pid: number }[];
       if (row) return row.pid;
     }
